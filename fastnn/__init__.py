@@ -1,0 +1,57 @@
+"""fastnn: train and run neural networks on a CPU at the speed the CPU allows, from plain Python.
+
+    import fastnn as fnn
+
+    network = fnn.Sequential(fnn.Conv2d(1, 6, 5), fnn.ReLU(), fnn.MaxPool2d(2), fnn.Flatten(), fnn.Linear(864, 10))
+    history = network.fit(images, labels, epochs=5)
+
+Layers and losses are named and behave as in ``torch.nn``, optimizers as in ``torch.optim``. The loops underneath are in
+`fastnn.kernels`. Importing compiles nothing.
+"""
+
+from . import data as data
+from . import kernels as kernels
+from ._version import __version__ as __version__
+from .gradcheck import gradcheck as gradcheck
+from .history import History as History
+from .kernels._threads import num_threads as num_threads
+from .kernels._threads import set_num_threads as set_num_threads
+from .kernels._threads import threads as threads
+from .layers import AdaptiveAvgPool1d as AdaptiveAvgPool1d
+from .layers import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+from .layers import AvgPool1d as AvgPool1d
+from .layers import AvgPool2d as AvgPool2d
+from .layers import BatchNorm1d as BatchNorm1d
+from .layers import BatchNorm2d as BatchNorm2d
+from .layers import Conv1d as Conv1d
+from .layers import Conv2d as Conv2d
+from .layers import Dense as Dense
+from .layers import Dropout as Dropout
+from .layers import Flatten as Flatten
+from .layers import Layer as Layer
+from .layers import LeakyReLU as LeakyReLU
+from .layers import Linear as Linear
+from .layers import LogSoftmax as LogSoftmax
+from .layers import MaxPool1d as MaxPool1d
+from .layers import MaxPool2d as MaxPool2d
+from .layers import ReLU as ReLU
+from .layers import Residual as Residual
+from .layers import Sequential as Sequential
+from .layers import Sigmoid as Sigmoid
+from .layers import Softmax as Softmax
+from .layers import Tanh as Tanh
+from .losses import BCEWithLogitsLoss as BCEWithLogitsLoss
+from .losses import CrossEntropyLoss as CrossEntropyLoss
+from .losses import Loss as Loss
+from .losses import MSELoss as MSELoss
+from .losses import NLLLoss as NLLLoss
+from .network import Network as Network
+from .optimizers import SGD as SGD
+from .optimizers import Adam as Adam
+from .optimizers import AdamW as AdamW
+from .optimizers import Optimizer as Optimizer
+from .serialization import load as load
+from .serialization import save as save
+from .trainer import Trainer as Trainer
+
+__all__ = [name for name in dir() if not name.startswith("_")]

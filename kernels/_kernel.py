@@ -1,0 +1,213 @@
+"""From a serial loop to a kernel that Python calls: the `kernel` decorator.
+
+A kernel is written as a plain function over arrays that does the items first..last, ready for Numba::
+
+    @kernel(items=lambda out, x: out.size, chunk=lambda out, x: 8192, cost=lambda out, x: out.size)
+    def relu_forward(out, x, first, last):
+        for i in range(first, last):
+            out[i] = max(x[i], 0)
+
+The decorated name is then called as ``relu_forward(out, x)``. Behind it, arguments become a record of int64 words (addresses
+and shapes of arrays, numbers), and a small entry with the one signature (record, first, last, scratch) turns them back; its
+address is what the threads run. So a kernel compiles alone, once for each combination of argument types, and no Numba
+dispatch or thread launch is compiled with it.
+"""
+
+import functools
+import inspect
+import threading
+from array import array
+from ctypes import addressof, c_char
+from struct import pack, unpack
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, types
+from numba.core import compiler
+from numba.core.ccallback import CFunc
+from numba.extending import intrinsic
+
+from . import _jit
+from ._threads import run
+
+_SIGNATURE = types.void(types.CPointer(types.int64), types.int64, types.int64, types.int64)
+_compile_lock = threading.Lock()
+
+SERIAL_BELOW = 20_000  # cost units, nanoseconds of one thread: less is not worth waking anybody
+
+
+def _pointer_from(numba_type):
+    """An intrinsic that reads an address as a pointer to `numba_type`."""
+
+    @intrinsic
+    def pointer(typingctx, address):
+        def codegen(context, builder, signature, args):
+            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(numba_type)(types.int64), codegen
+
+    return pointer
+
+
+POINTERS = {
+    np.dtype(np.float32): _pointer_from(types.float32),
+    np.dtype(np.float64): _pointer_from(types.float64),
+    np.dtype(np.int32): _pointer_from(types.int32),
+    np.dtype(np.int64): _pointer_from(types.int64),
+    np.dtype(np.uint8): _pointer_from(types.uint8),
+}
+_CODES = {dtype: f"{dtype.kind}{dtype.itemsize}" for dtype in POINTERS}
+_TUPLES = [f"t{n}" for n in range(24)]
+_LAYOUTS = {dtype: [f"{code}:{ndim}" for ndim in range(8)] for dtype, code in _CODES.items()}
+
+
+@intrinsic
+def _float_from(typingctx, bits):
+    """The float64 whose bits are this int64."""
+
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return types.float64(types.int64), codegen
+
+
+def _address(array):
+    """Address of a C-contiguous array's first element."""
+    try:
+        return addressof(c_char.from_buffer(array))  # a tenth of the time of array.ctypes.data
+    except (TypeError, ValueError):  # read-only, empty, or not contiguous
+        if not array.flags.c_contiguous:
+            raise ValueError(f"kernel: expected C-contiguous arrays, got strides {array.strides}") from None
+        return array.ctypes.data
+
+
+def pack_record(args):
+    """Words of a record, and the layout that tells an entry how to read them.
+
+    Returns
+    -------
+    words : array.array of int64
+    layout : tuple of str
+        For each argument ``"f4:3"`` (array, code of the dtype and dimensions), ``"i"``, ``"f"`` or ``"t2"`` (tuple of ints).
+
+    Raises
+    ------
+    TypeError
+        For a dtype that kernels do not know.
+    ValueError
+        For an array that is not C-contiguous.
+    """
+    words, layout = [], []
+    for arg in args:
+        if isinstance(arg, np.ndarray):
+            try:
+                layout.append(_LAYOUTS[arg.dtype][arg.ndim])
+            except KeyError:
+                raise TypeError(f"kernel: expected one of {', '.join(map(str, POINTERS))}, got {arg.dtype}") from None
+            words.append(_address(arg) if arg.size else 0)
+            words.extend(arg.shape)
+        elif isinstance(arg, tuple):
+            words.extend(arg)
+            layout.append(_TUPLES[len(arg)])
+        elif isinstance(arg, (int, np.integer)):
+            words.append(int(arg))
+            layout.append("i")
+        else:
+            words.extend(unpack("q", pack("d", arg)))
+            layout.append("f")
+    return array("q", words), tuple(layout)
+
+
+def _entry_source(layout, takes_scratch):
+    """Python text of the entry that unpacks a record of this layout."""
+    lines, at = [], 0
+    for i, item in enumerate(layout):
+        if ":" in item:
+            code, ndim = item.split(":")
+            shape = "".join(f"record[{at + 1 + d}], " for d in range(int(ndim)))
+            lines.append(f"    a{i} = carray(pointer_{code}(record[{at}]), ({shape}))")
+            at += 1 + int(ndim)
+        elif item[0] == "t":
+            lines.append(f"    a{i} = ({''.join(f'record[{at + d}], ' for d in range(int(item[1:])))})")
+            at += int(item[1:])
+        else:
+            lines.append(f"    a{i} = record[{at}]" if item == "i" else f"    a{i} = float_from(record[{at}])")
+            at += 1
+    names = [f"a{i}" for i in range(len(layout))] + ["first", "last"] + (["scratch"] if takes_scratch else [])
+    return "\n".join(["def entry(record, first, last, scratch):", *lines, f"    loop({', '.join(names)})"])
+
+
+class Kernel:
+    """A serial function over a range of items, compiled once for each layout of its arguments."""
+
+    def __init__(self, function, items=None, chunk=None, cost=None, scratch=None):
+        functools.update_wrapper(self, function)
+        parameters = list(inspect.signature(function).parameters.values())
+        names = [p.name for p in parameters]
+        self.takes_scratch = names[-1] == "scratch"
+        self.__signature__ = inspect.Signature(parameters[: names.index("first")])
+        self._function = function
+        self._loop = None
+        self._items, self._chunk, self._cost, self._scratch = items, chunk, cost, scratch
+        self._entries = {}
+        self._compiled = []
+
+    def entry(self, layout):
+        """Address of the compiled entry for this layout of arguments, compiling it or loading it from disk the first time."""
+        with _compile_lock:
+            if layout not in self._entries:
+                compiled = self._compile(layout)
+                self._compiled.append(compiled)  # keeps the machine code alive
+                self._entries[layout] = compiled.address
+            return self._entries[layout]
+
+    def _compile(self, layout):
+        if self._loop is None:
+            self._loop = _jit.jit(self._function, inline="always")
+        scope = {"carray": carray, "float_from": _float_from, "loop": self._loop}
+        scope |= {f"pointer_{_CODES[dtype]}": pointer for dtype, pointer in POINTERS.items()}
+        code = compile(_entry_source(layout, self.takes_scratch), inspect.getfile(self._function), "exec")
+        exec(code, scope)
+        python_entry = scope["entry"]
+        python_entry.__module__ = self._function.__module__
+        name = self._function.__qualname__ + "_" + "_".join(layout).replace(":", "d")
+        python_entry.__qualname__ = python_entry.__name__ = name
+        compiled = CFunc(python_entry, (_SIGNATURE.args, _SIGNATURE.return_type), {}, dict(_jit.OPTIONS), compiler.Compiler)
+        if _jit.cache_dir() is not None:
+            compiled._cache = _jit.StampCache(python_entry)
+        compiled.compile()
+        return compiled
+
+    def phase(self, args, items, chunk=1):
+        """A phase for `run`: this kernel over `items` items of its arguments, `chunk` at a time.
+
+        The arrays in `args` must stay alive until the phase has run.
+        """
+        words, layout = pack_record(args)
+        return self._entries.get(layout) or self.entry(layout), words, items, chunk
+
+    def __call__(self, *args):
+        items = self._items(*args)
+        if items <= 0:
+            return
+        chunk = self._chunk(*args) if self._chunk else 1
+        scratch = self._scratch(*args) if self._scratch else 0
+        cost = self._cost(*args) if self._cost else SERIAL_BELOW
+        run([self.phase(args, items, chunk)], scratch, parallel=cost >= SERIAL_BELOW)
+
+
+def kernel(*, items=None, chunk=None, cost=None, scratch=None):
+    """Make a kernel of a serial function whose last parameters are ``first, last`` (and ``scratch``, an address).
+
+    Parameters
+    ----------
+    items : callable
+        Number of items that the range counts, from the arguments.
+    chunk : callable, optional
+        Items that one thread takes at a time; default 1. Must depend on the arguments alone, never on the threads.
+    cost : callable, optional
+        Nanoseconds that one thread would need, roughly: a call below `SERIAL_BELOW` stays on the calling thread.
+    scratch : callable, optional
+        Bytes of scratch memory that each thread needs.
+    """
+    return lambda function: Kernel(function, items, chunk, cost, scratch)

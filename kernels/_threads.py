@@ -1,0 +1,309 @@
+"""Threads of our own under every kernel call.
+
+A call is a table of phases; a phase is one kernel entry over a range of items, cut into chunks of fixed size. The calling
+thread and the workers take chunks from a shared counter; a phase starts when the one before is finished. Which thread does
+a chunk never changes what it computes, so results have the same bits for any number of threads.
+
+Why not Numba's threading layers: one of them aborts the process when two Python threads launch at once, another kills a
+forked child at its first launch and lets its idle threads starve NumPy's. Here
+
+- a launch while another Python thread holds the workers runs on its own thread alone;
+- idle workers give up their CPU whenever anybody wants it, and sleep after some 50 microseconds;
+- a forked child starts workers of its own when it needs them.
+
+Workers are Python threads that stay in compiled code without the interpreter lock, asleep on a futex (Linux) or on a Python
+semaphore (elsewhere).
+"""
+
+import contextlib
+import math
+import os
+import threading
+from array import array
+
+import numpy as np
+from numba.np.ufunc import parallel as numba_threads
+
+from . import _atomics as atomics
+from . import host
+from ._jit import jit, jit_cached
+
+# Control cells, one cache line each.
+_LINE = 8
+(_OWNED, _SEQUENCE, _SLEEPERS, _STATE, _NEXT, _FUNCTION, _RECORD, _ITEMS, _CHUNK, _SCRATCH, _STRIDE, _WORKERS) = (
+    _LINE * 8 * i for i in range(12)
+)
+_CELLS = 12 * _LINE
+
+# _STATE: bit 0 says that a phase is open; then how many workers may still join, how many are at work, how many ever joined.
+_OPEN = 1
+_ROOM = 1 << 8
+_ACTIVE = 1 << 24
+_JOINED = 1 << 40
+_FIELD = 0xFFFF
+
+_SPINS = 200  # about 50 microseconds of yielding before a worker sleeps
+_FUTEX = atomics.FUTEX is not None
+LAYER = "fastnn (futex)" if _FUTEX else "fastnn (semaphore)"
+MAX_THREADS = 512
+
+
+@jit
+def _take_chunks(control, slot):
+    """Run chunks of the open phase until none is left."""
+    function = atomics.load(control + _FUNCTION)
+    record = atomics.load(control + _RECORD)
+    items = atomics.load(control + _ITEMS)
+    chunk = atomics.load(control + _CHUNK)
+    scratch = atomics.load(control + _SCRATCH) + slot * atomics.load(control + _STRIDE)
+    while True:
+        first = atomics.add(control + _NEXT, chunk)
+        if first >= items:
+            return
+        atomics.call(function, record, first, min(first + chunk, items), scratch)
+
+
+@jit
+def _try_join(control):
+    """Join the open phase, if there is one with room, and work in it."""
+    while True:
+        state = atomics.load(control + _STATE)
+        if state & _OPEN == 0 or (state >> 8) & _FIELD == 0:
+            return
+        if atomics.swap_if(control + _STATE, state, state - _ROOM + _ACTIVE + _JOINED):
+            _take_chunks(control, ((state >> 40) & _FIELD) + 1)
+            atomics.add(control + _STATE, -_ACTIVE)
+            return
+
+
+@jit_cached
+def _serve(control):
+    """A worker's life: wait for a phase, join it. Returns, when idle, only where there is no futex."""
+    seen = np.int64(0)
+    spins = 0
+    while True:
+        sequence = atomics.load(control + _SEQUENCE)
+        if sequence != seen:
+            seen = sequence
+            spins = 0
+            _try_join(control)
+        elif spins < _SPINS:
+            spins += 1
+            atomics.yield_cpu()
+        elif _FUTEX:
+            atomics.add(control + _SLEEPERS, 1)
+            atomics.futex_wait(control + _SEQUENCE, seen & 0xFFFFFFFF)
+            atomics.add(control + _SLEEPERS, -1)
+            spins = 0
+        else:
+            return
+
+
+@jit
+def _run_phase(control, row, threads, scratch, stride):
+    atomics.store(control + _FUNCTION, row[0])
+    atomics.store(control + _RECORD, row[1])
+    atomics.store(control + _ITEMS, row[2])
+    atomics.store(control + _CHUNK, row[3])
+    atomics.store(control + _SCRATCH, scratch)
+    atomics.store(control + _STRIDE, stride)
+    atomics.store(control + _NEXT, 0)
+    helpers = min(threads, (row[2] + row[3] - 1) // row[3]) - 1
+    atomics.store(control + _STATE, _OPEN + helpers * _ROOM)
+    atomics.add(control + _SEQUENCE, 1)
+    if _FUTEX and atomics.load(control + _SLEEPERS) > 0:
+        atomics.futex_wake(control + _SEQUENCE, helpers)
+    _take_chunks(control, 0)
+    # Close to newcomers, then wait for those at work.
+    state = atomics.add(control + _STATE, -_OPEN)
+    spins = 0
+    while (state >> 24) & _FIELD > 0:
+        spins += 1
+        if spins > 500:
+            atomics.yield_cpu()
+        state = atomics.load(control + _STATE)
+
+
+@jit_cached
+def _execute(control, table, phases, threads, scratch, stride):
+    """Run the phases of the table at an address, rows of (entry address, record address, items, chunk)."""
+    threads = min(threads, 1 + atomics.load(control + _WORKERS))
+    owner = threads > 1 and atomics.swap_if(control + _OWNED, 0, 1)
+    for p in range(phases):
+        at = table + 32 * p
+        row = (atomics.load(at), atomics.load(at + 8), atomics.load(at + 16), atomics.load(at + 24))
+        if owner and row[2] > row[3]:
+            _run_phase(control, row, threads, scratch, stride)
+        else:
+            # The same chunks as with workers: a loop's vector and remainder parts must fall on the same items.
+            for first in range(0, row[2], row[3]):
+                atomics.call(row[0], row[1], first, min(first + row[3], row[2]), scratch)
+    if owner:
+        atomics.store(control + _OWNED, 0)
+
+
+class _Pool:
+    """The control cells and the workers that watch them."""
+
+    def __init__(self):
+        cells = np.zeros(_CELLS + _LINE, np.int64)
+        self._cells = cells
+        self.control = -(-cells.ctypes.data // 64) * 64
+        self.lock = threading.Lock()
+        self.workers = 0
+        self.wake = threading.Semaphore(0)
+
+    def start(self, workers):
+        """Have at least this many workers."""
+        with self.lock:
+            while self.workers < workers:
+                thread = threading.Thread(target=self._work, name=f"fastnn-{self.workers + 1}", daemon=True)
+                thread.start()
+                self.workers += 1
+                self._cells[(self.control + _WORKERS - self._cells.ctypes.data) // 8] = self.workers
+
+    def _work(self):
+        while True:
+            _serve(self.control)
+            self.wake.acquire()
+
+
+def _threads_of_machine():
+    named = os.environ.get("NUMBA_NUM_THREADS", "")
+    return min(int(named) if named.isdigit() and int(named) > 0 else host.available_cpus(), MAX_THREADS)
+
+
+_pool = _Pool()
+_local = threading.local()
+_default_threads = _threads_of_machine()
+
+
+def _after_fork():
+    """A forked child has the cells but not the threads: give it a pool of its own. The old cells must stay allocated."""
+    global _pool
+    _pool = _Pool()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _check_threads(n):
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+        raise TypeError(f"threads: expected an int, got {type(n).__name__} {n!r}")
+    if not 1 <= n <= MAX_THREADS:
+        raise ValueError(f"threads: expected 1 to {MAX_THREADS}, got {n}")
+    return int(n)
+
+
+def num_threads():
+    """Number of threads that kernels called from this Python thread use.
+
+    An enclosing `threads` decides; else `set_num_threads`; else ``NUMBA_NUM_THREADS``; else the CPUs this process may use
+    (affinity and control-group quota). `numba.set_num_threads`, where called, limits it.
+
+    Examples
+    --------
+    >>> with threads(2):
+    ...     num_threads()
+    2
+    """
+    chosen = getattr(_local, "threads", None)
+    if chosen is not None:
+        return chosen
+    if numba_threads._is_initialized:
+        return min(_default_threads, numba_threads.get_num_threads())
+    return _default_threads
+
+
+def set_num_threads(n):
+    """Set the default number of threads of this process.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `n` is not an int of at least 1.
+
+    Examples
+    --------
+    >>> before = num_threads()
+    >>> set_num_threads(1)
+    >>> num_threads()
+    1
+    >>> set_num_threads(before)
+    """
+    global _default_threads
+    _default_threads = _check_threads(n)
+
+
+@contextlib.contextmanager
+def threads(n):
+    """Use `n` threads for the kernels called inside the ``with`` block, from this Python thread.
+
+    Results do not depend on `n`, to the last bit.
+
+    Examples
+    --------
+    >>> with threads(1):
+    ...     num_threads()
+    1
+    """
+    n = _check_threads(n)
+    before = getattr(_local, "threads", None)
+    _local.threads = n
+    try:
+        yield
+    finally:
+        _local.threads = before
+
+
+def workspace(name, shape, dtype):
+    """An uninitialised array of this Python thread's own, kept from call to call under `name`; starts at a cache line."""
+    spaces = _local.__dict__.setdefault("spaces", {})
+    known = spaces.get(name)
+    if known is not None and known[0].shape == shape and known[0].dtype == dtype:
+        return known[0]
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    block = known[1] if known is not None else None
+    if block is None or block.size < size + 64:
+        block = np.empty(size + size // 4 + 64, np.uint8)
+    start = -block.ctypes.data % 64
+    spaces[name] = block[start : start + size].view(dtype).reshape(shape), block
+    return spaces[name][0]
+
+
+def _scratch(size):
+    """Address of this Python thread's scratch memory, at least `size` bytes, at a cache line."""
+    block, address = getattr(_local, "scratch", (None, 0))
+    if block is None or block.size < size + 64:
+        block = np.empty(size + size // 4 + 64, np.uint8)
+        address = -(-block.ctypes.data // 64) * 64
+        _local.scratch = block, address
+    return address
+
+
+def run(phases, scratch_bytes=0, parallel=True):
+    """Run phases one after the other, each over its items on all threads.
+
+    Parameters
+    ----------
+    phases : list of (int, array.array of int64, int, int)
+        Entry address, record, number of items, chunk size.
+    scratch_bytes : int
+        What each thread may scribble on; its address is the entry's last argument, a multiple of 64.
+    parallel : bool
+        False keeps a small job on the calling thread.
+    """
+    count = num_threads() if parallel else 1
+    if count > 1:
+        if _pool.workers < count - 1:
+            _pool.start(count - 1)
+        if not _FUTEX:
+            for _ in range(count - 1):
+                _pool.wake.release()
+    stride = (scratch_bytes + 4096 + 63) // 64 * 64  # a page apart: no cache line is shared
+    scratch = _scratch(count * stride) if scratch_bytes else 0
+    table = array("q")
+    for entry, record, items, chunk in phases:
+        table.extend((entry, record.buffer_info()[0], items, chunk))
+    _execute(_pool.control, table.buffer_info()[0], len(phases), count, scratch, stride)

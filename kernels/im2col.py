@@ -1,0 +1,131 @@
+"""Columns of windows, and back.   N batch, C channels, H x W input, KH x KW window, OH x OW positions of it.
+
+    im2col(col, x, kernel, stride, padding, dilation)
+    col2im(x, col, kernel, stride, padding, dilation)
+
+Tap (kh, kw) of the window at position (i, j) lies at row i*SH - PH + kh*DH and column j*SW - PW + kw*DW of the input.
+Both are parallel over the N*C planes of the image: what a plane's columns hold comes from that plane alone.
+"""
+
+from ._jit import jit
+from ._kernel import kernel
+
+
+@jit
+def valid_range(offset, size, positions, stride):
+    """Positions first..last, of `positions`, for which ``position*stride + offset`` lies in 0..size-1."""
+    first = min(max(0, (stride - 1 - offset) // stride), positions)
+    return first, max(first, min(positions, (size - 1 - offset) // stride + 1))
+
+
+def _chunk(col, x):
+    """Planes whose columns hold about 16384 elements."""
+    N, C = x.shape[:2]
+    return max(1, 16384 * N * C // max(1, col.size))
+
+
+@kernel(
+    items=lambda col, x, *_: x.shape[0] * x.shape[1],
+    chunk=lambda col, x, *_: _chunk(col, x),
+    cost=lambda col, x, *_: col.size // 4,
+)
+def im2col(col, x, kernel, stride, padding, dilation, first, last):
+    """Windows as columns: col[n, (c, kh, kw), (i, j)] = x[n, c, i*SH - PH + kh*DH, j*SW - PW + kw*DW], 0 in the padding.
+
+    Parameters
+    ----------
+    col : (N, C*KH*KW, OH*OW)
+        Overwritten.
+    x : (N, C, H, W)
+    kernel, stride, padding, dilation : pair of int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> col = np.empty((1, 2, 3))
+    >>> im2col(col, np.array([[[[1.0, 2.0, 3.0]]]]), (1, 2), (1, 1), (0, 1), (1, 2))
+    >>> col
+    array([[[0., 1., 2.],
+            [2., 3., 0.]]])
+    """
+    _, _, H, W = x.shape
+    (KH, KW), (SH, SW), (PH, PW), (DH, DW) = kernel, stride, padding, dilation
+    OW = (W + 2 * PW - DW * (KW - 1) - 1) // SW + 1
+    OH = col.shape[2] // OW if OW > 0 else 0
+    x, col = x.reshape(-1), col.reshape(-1)
+    zero = x.dtype.type(0)
+    at = first * KH * KW * OH * OW
+    for plane in range(first, last):
+        for kh in range(KH):
+            for kw in range(KW):
+                j_first, j_last = valid_range(kw * DW - PW, W, OW, SW)
+                for i in range(OH):
+                    row, h = col[at : at + OW], i * SH - PH + kh * DH
+                    at += OW
+                    if h < 0 or h >= H:
+                        for j in range(OW):
+                            row[j] = zero
+                        continue
+                    for j in range(j_first):
+                        row[j] = zero
+                    for j in range(j_last, OW):
+                        row[j] = zero
+                    if j_last > j_first:
+                        target = row[j_first:j_last]
+                        source = x[(plane * H + h) * W + j_first * SW - PW + kw * DW : (plane * H + h + 1) * W]
+                        if SW == 1:
+                            for j in range(target.size):
+                                target[j] = source[j]
+                        else:
+                            for j in range(target.size):
+                                target[j] = source[j * SW]
+
+
+@kernel(
+    items=lambda x, col, *_: x.shape[0] * x.shape[1],
+    chunk=lambda x, col, *_: _chunk(col, x),
+    cost=lambda x, col, *_: col.size // 3,
+)
+def col2im(x, col, kernel, stride, padding, dilation, first, last):
+    """Adjoint of im2col: x[n, c, h, w] is the sum of all entries of col that im2col would have read from there.
+
+    Parameters
+    ----------
+    x : (N, C, H, W)
+        Overwritten.
+    col : (N, C*KH*KW, OH*OW)
+    kernel, stride, padding, dilation : pair of int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.empty((1, 1, 1, 3))
+    >>> col2im(x, np.array([[[9.0, 1.0, 2.0], [20.0, 30.0, 9.0]]]), (1, 2), (1, 1), (0, 1), (1, 2))
+    >>> x
+    array([[[[ 1., 22., 30.]]]])
+    """
+    _, _, H, W = x.shape
+    (KH, KW), (SH, SW), (PH, PW), (DH, DW) = kernel, stride, padding, dilation
+    OW = (W + 2 * PW - DW * (KW - 1) - 1) // SW + 1
+    OH = col.shape[2] // OW if OW > 0 else 0
+    x, col = x.reshape(-1), col.reshape(-1)
+    at = first * KH * KW * OH * OW
+    for plane in range(first, last):
+        image = x[plane * H * W : (plane + 1) * H * W]
+        for i in range(image.size):
+            image[i] = 0
+        for kh in range(KH):
+            for kw in range(KW):
+                j_first, j_last = valid_range(kw * DW - PW, W, OW, SW)
+                for i in range(OH):
+                    h = i * SH - PH + kh * DH
+                    if 0 <= h < H and j_last > j_first:
+                        source = col[at + j_first : at + j_last]
+                        target = image[h * W + j_first * SW - PW + kw * DW : (h + 1) * W]
+                        if SW == 1:
+                            for j in range(source.size):
+                                target[j] += source[j]
+                        else:
+                            for j in range(source.size):
+                                target[j * SW] += source[j]
+                    at += OW

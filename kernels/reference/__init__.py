@@ -1,0 +1,17 @@
+"""The kernels' twins in pure NumPy: same names, same signatures, another algorithm.
+
+They are the oracle of the tests and the baseline of the benchmarks, and what ``kernels.use("reference")`` runs on.
+"""
+
+from . import (
+    activations,
+    batchnorm,
+    conv,
+    cross_entropy,
+    dense,
+    im2col,
+    image,
+    optim,
+    pooling,
+    softmax,
+)
