@@ -73,7 +73,7 @@ def _parser():
         "train",
         help="train a network on handwritten digits",
         description="Train a network on MNIST digits with Adam and print its accuracy on the test digits. "
-        "The learning rate is held for the first half of the epochs and falls towards zero in the second.",
+        "The learning rate falls from epoch to epoch, from twice --lr to nearly zero.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     train.add_argument(
@@ -84,9 +84,9 @@ def _parser():
         default=argparse.SUPPRESS,
     )
     train.add_argument("--model", choices=sorted(MODELS), default="lenet5", help="network")
-    train.add_argument("--epochs", type=_positive_int, default=20, metavar="N", help="passes over the training digits")
+    train.add_argument("--epochs", type=_positive_int, default=25, metavar="N", help="passes over the training digits")
     train.add_argument("--batch-size", type=_positive_int, default=128, metavar="N", help="digits per update")
-    train.add_argument("--lr", type=_positive_float, default=1e-3, metavar="RATE", help="learning rate to start with")
+    train.add_argument("--lr", type=_positive_float, default=1e-3, metavar="RATE", help="mean learning rate")
     train.add_argument("--seed", type=_seed, default=0, metavar="N", help="same seed, same machine: same network")
     # Suppressed defaults: "(default: None)" says nothing.
     train.add_argument("--save", metavar="FILE", help="write the trained network here", default=argparse.SUPPRESS)
@@ -115,14 +115,20 @@ def _train(arguments):
 
     network = MODELS[arguments.model](rng=arguments.seed)
     print(f"model: {arguments.model}, {sum(param.size for param in network.params.values())} parameters", flush=True)
-    trainer = Trainer(network, CrossEntropyLoss(), Adam(lr=arguments.lr), seed=arguments.seed)
+    lr, epochs = arguments.lr, arguments.epochs
+    optimizer = Adam(lr=_rate(lr, 0, epochs))
+
+    def lower_rate(trainer, logs):
+        optimizer.lr = max(0.0, _rate(lr, trainer.epoch, epochs))  # after the last epoch the line is below 0
+
+    trainer = Trainer(network, CrossEntropyLoss(), optimizer, seed=arguments.seed)
     history = trainer.fit(
         digits.train_images,
         digits.train_labels,
-        epochs=arguments.epochs,
+        epochs=epochs,
         batch_size=arguments.batch_size,
         validation_data=(digits.test_images, digits.test_labels),
-        callbacks=[_schedule(arguments.lr, arguments.epochs)],
+        callbacks=[lower_rate],
         progress=True,
     )
     if not math.isfinite(history["loss"][-1]):
@@ -145,17 +151,13 @@ def _train(arguments):
     return 0
 
 
-def _schedule(lr, epochs):
-    """A callback: `lr` is held for half of the epochs, then falls on a line that would reach 0 at their end.
+def _rate(lr, epoch, epochs):
+    """Learning rate of an epoch (from 0): on a line from 2 * `lr` at the start of the run to 0 at its end, taken mid-epoch.
 
-    Small steps at the end settle the test accuracy, which otherwise moves by half a percent from epoch to epoch.
+    The mean over the run is `lr`. Small steps at the end settle the test accuracy, which under a constant rate moves by half
+    a percent from epoch to epoch; large ones at the start make up for them.
     """
-
-    def set_rate(trainer, logs):
-        middle = (trainer.epoch + 0.5) / epochs  # of the epoch to come, as a share of the run
-        trainer.optimizer.lr = lr * max(0.0, min(1.0, 2 * (1 - middle)))
-
-    return set_rate
+    return 2 * lr * (1 - (epoch + 0.5) / epochs)
 
 
 def _check_outputs(save_path, plot_path):

@@ -126,9 +126,7 @@ class Network(Layer):
     @property
     def state(self):
         """All arrays that are saved but not trained, under dotted names."""
-        return ArrayViews(
-            (f"{name}.{key}", array) for name, layer in self.leaves() for key, array in layer.state.items()
-        )
+        return ArrayViews((f"{name}.{key}", array) for name, layer in self.leaves() for key, array in layer.state.items())
 
     @property
     def dtype(self):

@@ -22,6 +22,8 @@ import contextvars
 import sys
 from types import ModuleType
 
+from numba.core import config
+
 from . import (
     activations,
     batchnorm,
@@ -62,8 +64,11 @@ def resolve(which):
 
 
 def active():
-    """The kernel package in force in this context: `fastnn.kernels`, or what an enclosing `use` chose."""
-    return _active.get() or sys.modules[__name__]
+    """The kernel package in force in this context: `fastnn.kernels`, or what an enclosing `use` chose.
+
+    With ``NUMBA_DISABLE_JIT=1`` it is the NumPy one: register tiles cannot run as Python.
+    """
+    return _active.get() or (reference if config.DISABLE_JIT else sys.modules[__name__])
 
 
 @contextlib.contextmanager

@@ -1,84 +1,43 @@
 """Correlations over the planes of an image: the kernel behind conv2d_forward and conv2d_backward_input."""
 
 from . import simd
-from ._correlation import (
-    COLUMN,
-    DEPTH,
-    HALF,
-    HEIGHT,
-    PACKED,
-    ROW,
-    TAPS_AT,
-    VECTORS,
-    VECTORS_AT,
-    WEIGHT_AT,
-    WIDTH,
-)
+from ._correlation import COLUMN, DEPTH, HEIGHT, PIECES, ROW, TAPS_AT, TILE, VECTORS, VECTORS_AT, WEIGHT_AT, WIDTH
 from ._jit import jit
 from ._kernel import kernel
-from ._planes import fill_panel, fill_planes, panel_segments, zero
+from ._planes import fill_planes, zero
 from .gemm import tile_rows
-from .simd import ACCUMULATE, OUTER_VECTORS, ROW_BIAS, ZERO
+from .simd import OUTER_VECTORS
+from .tiles import ROW_BIAS, ZERO, invoke
 
-_PANEL_DEPTH = 1024  # taps in one packed panel: it stays in the level-2 cache
 ITEMS = 16  # independent pieces of work to aim at, whatever the number of threads
 
 
 @jit
-def _filters_along_rows(c, target, target_row, weight, depth, first, last, bias, bias_at, space, offsets, vectors, classes):
-    """All tiles of filters first..last for class `c`: vectors follow the rows of the output."""
-    count = classes[c, VECTORS]
-    taps = simd.pointer(offsets, classes[c, TAPS_AT])
-    source = simd.pointer(space, 0)
-    mode = ROW_BIAS if bias.size > 0 else ZERO
+def _tiles_of_class(tables, target, target_row, weight, bias, mode, filters, space, taps, vectors):
+    """All tiles of one class: `filters` rows of weight at target, over the planes in space."""
+    depth, count, tile, pieces = tables[DEPTH], tables[VECTORS], tables[TILE], tables[PIECES]
     v = 0
     while v < count:
         tile_vectors = min(OUTER_VECTORS, count - v)
-        table = simd.pointer(vectors, 3 * (classes[c, VECTORS_AT] + v))
-        f = first
-        while f < last:
-            rows = tile_rows(last - f)
-            w_f, to = simd.shift(weight, f * depth), simd.shift(target, (f - first) * target_row)
-            b_f = simd.pointer(bias, bias_at + f if bias.size > 0 else 0)
-            if classes[c, HALF]:
-                simd.outer_tile_at_half(
-                    rows, tile_vectors, w_f, depth, 1, source, taps, table, depth, to, target_row, mode, b_f
-                )
-            else:
-                simd.outer_tile_at(rows, tile_vectors, w_f, depth, 1, source, taps, table, depth, to, target_row, mode, b_f)
+        table = simd.shift(vectors, 3 * pieces * v)
+        f = 0
+        while f < filters:
+            rows = tile_rows(filters - f)
+            w_f, to, b_f = simd.shift(weight, f * depth), simd.shift(target, f * target_row), simd.shift(bias, f)
+            invoke(tile, (rows, tile_vectors, w_f, depth, space, taps, table, depth, to, target_row, mode, b_f))
             f += rows
         v += OUTER_VECTORS
 
 
 @jit
-def _filters_by_panels(
-    c, target, target_row, weight, depth, first, last, bias, bias_at, space, offsets, classes, plane_width, panel, segments
-):
-    """All tiles of filters first..last for class `c`: pixels packed into panels, for rows that are shorter than vectors."""
-    width = classes[c, WIDTH]
-    pixels = classes[c, HEIGHT] * width
-    lane_count = simd.VECTOR_BYTES // simd.itemsize(target)
-    panel_width = lane_count * OUTER_VECTORS
-    source = simd.pointer(panel, 0)
-    p = 0
-    while p < pixels:
-        valid = min(panel_width, pixels - p)
-        tile_vectors = (valid + lane_count - 1) // lane_count
-        runs = panel_segments(segments, p, valid, width, plane_width)
-        k0 = 0
-        while k0 < depth:
-            kc = min(_PANEL_DEPTH, depth - k0)
-            fill_panel(panel, space, offsets, classes[c, TAPS_AT] + k0, kc, segments, runs, panel_width)
-            mode = ACCUMULATE if k0 > 0 else (ROW_BIAS if bias.size > 0 else ZERO)
-            f = first
-            while f < last:
-                rows = tile_rows(last - f)
-                w_f, to = simd.shift(weight, f * depth + k0), simd.shift(target, (f - first) * target_row + p)
-                b_f = simd.pointer(bias, bias_at + f if bias.size > 0 else 0)
-                simd.outer_tile(rows, tile_vectors, w_f, depth, 1, source, panel_width, valid, kc, to, target_row, mode, b_f)
-                f += rows
-            k0 += kc
-        p += panel_width
+def _spread(plane, tables, stride_h, stride_w, pixels):
+    """Put the pixels of one class into their places in a plane."""
+    height, width = tables[HEIGHT], tables[WIDTH]
+    for i in range(height):
+        row = plane[tables[ROW] + i * stride_h, tables[COLUMN] :]
+        pixels_i = pixels[i * width : (i + 1) * width]
+        for j in range(pixels_i.size):
+            row[j * stride_w] = pixels_i[j]
 
 
 @kernel()
@@ -88,71 +47,43 @@ def correlate(out, image, weight, bias, offsets, vectors, classes, phases, plane
     Pixel (i, j) of a class is out's (ROW + i*SH, COLUMN + j*SW). Items: (sample, group, part of the group's filters).
     `weight` is flat: classes one after the other, each (groups, filters, depth).
     """
-    filters, channels, groups, parts, stride_h, stride_w, depth_max, pixels_max = shape
+    filters, channels, groups, parts, stride_h, stride_w, pixels_max = shape
     planes_size = channels * planes[8] * planes[6] * planes[7]
     direct = stride_h == 1 and stride_w == 1
     out_plane = out.shape[2] * out.shape[3]
     part_filters = (filters + parts - 1) // parts
+    mode = ROW_BIAS if bias.size > 0 else ZERO
+    # In scratch: the planes, and the pixels of a class that do not go straight to out.
     like = simd.pointer(out, 0)
     itemsize = simd.itemsize(like)
-    lane_count = simd.VECTOR_BYTES // itemsize
-    panel_width = lane_count * OUTER_VECTORS
-    # In scratch: the planes, one panel and its segments, and the pixels of a class that do not go straight to out.
-    space = simd.array_at(like, scratch, planes_size + lane_count)
-    at = scratch + space.size * itemsize
-    panel = simd.array_at(like, at, (min(depth_max, _PANEL_DEPTH) + 1) * panel_width)
-    at = (at + panel.size * itemsize + 7) // 8 * 8
-    segments = simd.array_at(simd.pointer(offsets, 0), at, 3 * (panel_width + 1))
-    staged = simd.array_at(like, at + segments.size * 8, 0 if direct else part_filters * pixels_max)
+    space = simd.array_at(like, scratch, planes_size + simd.VECTOR_BYTES // itemsize)
+    staged = simd.array_at(like, scratch + space.size * itemsize, 0 if direct else part_filters * pixels_max)
     zero(space)
     for item in range(first, last):
         n, g, part = item // (groups * parts), item // parts % groups, item % parts
-        f_first, f_last = part * part_filters, min(filters, (part + 1) * part_filters)
+        f_first = part * part_filters
+        f_count = min(part_filters, filters - f_first)
         fill_planes(space, image, n, g * channels, channels, phases, planes)
+        bias_at = simd.pointer(bias, g * filters + f_first if bias.size > 0 else 0)
         for c in range(classes.shape[0]):
-            depth, height, width = classes[c, DEPTH], classes[c, HEIGHT], classes[c, WIDTH]
+            tables = classes[c]
+            depth = tables[DEPTH]
             if direct:
                 target, target_row = simd.pointer(out, ((n * groups + g) * filters + f_first) * out_plane), out_plane
             else:
-                target, target_row = simd.pointer(staged, 0), height * width
-            weight_at = classes[c, WEIGHT_AT] * groups * filters + g * filters * depth
-            w = simd.pointer(weight, weight_at)
-            bias_at = g * filters
-            if depth == 0:  # no tap reaches these pixels
-                for i in range((f_last - f_first) * target_row):
+                target, target_row = simd.pointer(staged, 0), tables[HEIGHT] * tables[WIDTH]
+            if depth > 0:
+                w = simd.pointer(weight, (tables[WEIGHT_AT] * groups + g * depth) * filters + f_first * depth)
+                taps, vectors_at = simd.pointer(offsets, tables[TAPS_AT]), simd.pointer(vectors, 3 * tables[VECTORS_AT])
+                source = simd.pointer(space, 0)
+                _tiles_of_class(tables, target, target_row, w, bias_at, mode, f_count, source, taps, vectors_at)
+            else:  # no tap reaches these pixels
+                for i in range(f_count * target_row):
                     target[i] = 0
-            elif classes[c, PACKED]:
-                _filters_by_panels(
-                    c,
-                    target,
-                    target_row,
-                    w,
-                    depth,
-                    f_first,
-                    f_last,
-                    bias,
-                    bias_at,
-                    space,
-                    offsets,
-                    classes,
-                    planes[7],
-                    panel,
-                    segments,
-                )
-            else:
-                _filters_along_rows(
-                    c, target, target_row, w, depth, f_first, f_last, bias, bias_at, space, offsets, vectors, classes
-                )
             if not direct:
-                for f in range(f_first, f_last):
-                    plane = out[n, g * filters + f]
-                    for i in range(height):
-                        row = plane[classes[c, ROW] + i * stride_h]
-                        row = row[classes[c, COLUMN] :]
-                        at = (f - f_first) * target_row + i * width
-                        pixels = staged[at : at + width]
-                        for j in range(pixels.size):
-                            row[j * stride_w] = pixels[j]
+                for f in range(f_count):
+                    pixels = staged[f * target_row : (f + 1) * target_row]
+                    _spread(out[n, g * filters + f_first + f], tables, stride_h, stride_w, pixels)
 
 
 def correlate_phase(out, image, weight, bias, correlation, groups, stride=(1, 1)):
@@ -161,18 +92,14 @@ def correlate_phase(out, image, weight, bias, correlation, groups, stride=(1, 1)
     `stride` is the distance of a class's pixels in out.
     """
     samples, filters, channels = out.shape[0], out.shape[1] // groups, image.shape[1] // groups
-    planes, itemsize = correlation.planes, out.itemsize
+    planes = correlation.planes
     parts = 1
     if samples * groups < ITEMS:  # few samples: split the filters, at the price of more than one copy of the planes
         parts = max(1, min(-(-filters // simd.MAX_ROWS), ITEMS // (samples * groups)))
         parts = -(-filters // -(-filters // parts))  # no part is empty
     items = samples * groups * parts
-    depth = int(correlation.classes[:, DEPTH].max())
-    shape = (filters, channels, groups, parts, *stride, depth, correlation.pixels)
+    shape = (filters, channels, groups, parts, *stride, correlation.pixels)
     tables = (correlation.offsets, correlation.vectors, correlation.classes, correlation.phases, tuple(planes))
-    width = simd.lanes(itemsize) * OUTER_VECTORS
-    space = channels * planes.size + simd.lanes(itemsize)
-    panel = (min(depth, _PANEL_DEPTH) + 1) * width
     staged = 0 if stride == (1, 1) else -(-filters // parts) * correlation.pixels
-    scratch = (space + panel + staged) * itemsize + 3 * 8 * (width + 1) + 64
+    scratch = (channels * planes.size + staged) * out.itemsize + simd.VECTOR_BYTES + 64
     return correlate.phase((out, image, weight, bias, *tables, shape), items, max(1, items // 64)), scratch

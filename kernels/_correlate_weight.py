@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from . import _correlation, simd
+from . import _correlation, simd, tiles
 from ._correlate import ITEMS
 from ._kernel import kernel
 from ._planes import fill_planes, zero
 from .gemm import dot_rows
+from .tiles import invoke
 
 _PLANE_BYTES = 192 * 1024  # of the planes that are worked on at a time
 _FILTERS = 64  # in one item
@@ -14,13 +15,12 @@ _VECTORS = 128  # to sum over before lanes are added up, if the samples suffice
 
 
 @kernel()
-def correlate_weight(dweight, image, dout, offsets, whole, partial, phases, planes, shape, blocks, first, last, scratch):
+def correlate_weight(dweight, image, dout, offsets, whole, partial, phases, planes, shape, blocks, tile, first, last, scratch):
     """dweight[s, f, k] = sum over the samples of set s and the pixels p of dout[n, f, p] * planes(image[n])[offsets[k] + p].
 
-    Items: (set of samples, group, block of filters). The tables cover one block of samples: `whole` has (position in the
-    planes, position in dout) of every full vector, `partial` these and the number of valid lanes of the others.
+    Items: (set of samples, group, block of filters). The tables, for `tiles.dot_at`, cover one block of samples.
     """
-    filters, channels, taps, half, groups, samples_per_set, whole_per_sample, partial_per_sample = shape
+    filters, channels, taps, groups, samples_per_set, whole_per_sample, partial_per_sample = shape
     block_samples, block_channels, block_filters = blocks
     plane_size = planes[6] * planes[7] * planes[8]
     depth = channels * taps
@@ -28,7 +28,7 @@ def correlate_weight(dweight, image, dout, offsets, whole, partial, phases, plan
     filter_blocks = (filters + block_filters - 1) // block_filters
     like = simd.pointer(dweight, 0)
     space = simd.array_at(like, scratch, block_samples * block_channels * plane_size + simd.VECTOR_BYTES // simd.itemsize(like))
-    whole_at, partial_at, planes_at = simd.pointer(whole, 0), simd.pointer(partial, 0), simd.pointer(space, 0)
+    wholes_at, partials_at, planes_at = simd.pointer(whole, 0), simd.pointer(partial, 0), simd.pointer(space, 0)
     zero(space)
     for item in range(first, last):
         sample_set, g = item // (groups * filter_blocks), item // filter_blocks % groups
@@ -54,39 +54,25 @@ def correlate_weight(dweight, image, dout, offsets, whole, partial, phases, plan
                     k = 0
                     while k < block * taps:
                         columns = 4 if block * taps - k >= 4 else 1
-                        to, b = simd.pointer(dweight, target + k), simd.pointer(offsets, k)
-                        if half:
-                            simd.dot_tile_at_half(
+                        to, b_k = simd.pointer(dweight, target + k), simd.pointer(offsets, k)
+                        invoke(
+                            tile,
+                            (
                                 rows,
                                 columns,
                                 a,
                                 pixels,
                                 planes_at,
-                                b,
-                                whole_at,
+                                b_k,
+                                wholes_at,
                                 wholes,
-                                partial_at,
+                                partials_at,
                                 partials,
                                 to,
                                 depth,
                                 accumulate,
-                            )
-                        else:
-                            simd.dot_tile_at(
-                                rows,
-                                columns,
-                                a,
-                                pixels,
-                                planes_at,
-                                b,
-                                whole_at,
-                                wholes,
-                                partial_at,
-                                partials,
-                                to,
-                                depth,
-                                accumulate,
-                            )
+                            ),
+                        )
                         k += columns
                     f += rows
 
@@ -105,7 +91,7 @@ def sum_sets(total, parts, first, last):
 
 
 @_correlation.cached
-def weight_tables(x_shape, dout_shape, weight_shape, stride, padding, dilation, groups, itemsize):
+def weight_tables(x_shape, dout_shape, weight_shape, stride, padding, dilation, groups, dtype):
     """How to split a weight gradient, from the shapes alone.
 
     Returns
@@ -118,23 +104,31 @@ def weight_tables(x_shape, dout_shape, weight_shape, stride, padding, dilation, 
     samples, channels, filters = x_shape[0], weight_shape[1], weight_shape[0] // groups
     taps = weight_shape[2] * weight_shape[3]
     sizes = (x_shape[2:], dout_shape[2:], weight_shape[2:])
-    correlation = _correlation.forward(channels, filters, *sizes, stride, padding, dilation, itemsize)
-    whole, partial, half = _correlation.reduction_vectors(correlation, itemsize)
+    correlation = _correlation.forward(channels, *sizes, stride, padding, dilation, dtype)
+    pieces, whole, partial = _correlation.reduction_vectors(correlation, dtype)
 
+    # As many sets as there are items to aim at, if their samples are enough for long sums; then fewer filters to an item.
+    vectors = len(whole) + len(partial)
     filter_blocks = -(-filters // _FILTERS)
-    block_filters = -(-filters // filter_blocks)
-    size = correlation.planes.size
-    block_samples = max(1, min(16, samples, _VECTORS // (len(whole) + len(partial)), _PLANE_BYTES // (size * itemsize)))
-    block_channels = max(1, min(channels, _PLANE_BYTES // (size * itemsize * block_samples)))
-    samples_per_set = -(-samples // min(samples, max(1, -(-ITEMS // (groups * filter_blocks)))))
+    sets = max(1, min(samples, ITEMS // (groups * filter_blocks), samples * vectors // _VECTORS))
+    samples_per_set = -(-samples // sets)
     sets = -(-samples // samples_per_set)
+    if sets * groups * filter_blocks < ITEMS:
+        filter_blocks = min(-(-filters // (2 * simd.DOT_ROWS[0])), -(-ITEMS // (sets * groups)))
+    block_filters = -(-filters // filter_blocks)
+    filter_blocks = -(-filters // block_filters)
 
-    image_step, dout_step = block_channels * size, dout_shape[1] * dout_shape[2] * dout_shape[3]
-    steps = [np.array((s * image_step, s * dout_step, 0)) for s in range(block_samples)]
-    whole_table = np.concatenate([whole + step for step in steps])[:, :2]
-    partial_table = np.concatenate([partial + step for step in steps])
-    shape = (filters, channels, taps, int(half), groups, samples_per_set, len(whole), len(partial))
+    plane_bytes = correlation.planes.size * dtype.itemsize
+    block_samples = max(1, min(16, samples_per_set, _VECTORS // vectors, _PLANE_BYTES // plane_bytes))
+    block_channels = max(1, min(channels, _PLANE_BYTES // (plane_bytes * block_samples)))
+
+    # The tables again for every sample of a block: it lies one image further on, in the planes and in dout.
+    image_step, dout_step = block_channels * correlation.planes.size, dout_shape[1] * dout_shape[2] * dout_shape[3]
+    step = np.array([dout_step] + [image_step] * pieces)
+    whole_table = np.concatenate([whole + s * step for s in range(block_samples)])
+    partial_table = np.concatenate([partial + s * np.append(step, 0) for s in range(block_samples)])
+    shape = (filters, channels, taps, groups, samples_per_set, len(whole), len(partial))
     blocks = (block_samples, block_channels, block_filters)
-    tables = (correlation.offsets, np.ascontiguousarray(whole_table), partial_table, correlation.phases)
-    scratch = block_samples * image_step * itemsize + simd.VECTOR_BYTES + 64
-    return (*tables, tuple(correlation.planes), shape, blocks), sets, sets * groups * filter_blocks, scratch
+    tables = (correlation.offsets, whole_table, partial_table, correlation.phases, tuple(correlation.planes))
+    scratch = block_samples * image_step * dtype.itemsize + simd.VECTOR_BYTES + 64
+    return (*tables, shape, blocks, tiles.dot_at(dtype, pieces)), sets, sets * groups * filter_blocks, scratch

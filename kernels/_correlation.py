@@ -17,12 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import simd
+from . import simd, tiles
 
-# Work of one half-width vector in units of a full one: 0.5 where both retire at the same rate, 1 where the width halves it.
-_HALF_COST = 0.75
-# Cost of copying one vector into a panel, in units of one filter's multiply-add of it.
-_PACK_COST = 5.0
+# Cost of a vector that is loaded in so many pieces, relative to one that is loaded whole.
+_PIECES_COST = {1: 1.0, 2: 1.05, 4: 1.2}
 # A partly valid vector is loaded under a mask in a loop of its own.
 _PARTIAL_COST = 1.5
 
@@ -49,7 +47,7 @@ class Planes(NamedTuple):
 
 
 # Columns of the table of classes, one row for each correlation that a kernel makes from one set of planes.
-TAPS_AT, DEPTH, VECTORS_AT, VECTORS, WEIGHT_AT, HEIGHT, WIDTH, HALF, PACKED, ROW, COLUMN = range(11)
+TAPS_AT, DEPTH, VECTORS_AT, VECTORS, WEIGHT_AT, HEIGHT, WIDTH, ROW, COLUMN, TILE, PIECES = range(11)
 
 
 class Correlation(NamedTuple):
@@ -58,43 +56,52 @@ class Correlation(NamedTuple):
     planes: Planes
     phases: np.ndarray  # (planes.phases, 2): a, b
     offsets: np.ndarray  # where tap k of a class lies relative to an output's position, classes one after the other
-    vectors: np.ndarray  # (vectors, 3): position in the planes, position among the class's pixels, valid lanes
+    vectors: np.ndarray  # (pieces, 3): position in the planes, position among the class's pixels, valid lanes
     classes: np.ndarray  # (classes, 11)
     taps: tuple  # for each class, which kernel positions kh*KW + kw it sums over
     pixels: int  # of the largest class
 
 
-def _row_vectors(height, width, plane_width, lanes):
-    """Vectors that cover an output row by row: (position in the plane, position in the output, valid lanes)."""
+def _row_pieces(height, width, plane_width, lanes):
+    """Pieces that cover an output row by row: (position in the plane, position in the output, valid lanes)."""
     if plane_width == width:  # nothing between the rows: one long row
         height, width = 1, height * width
     starts = [(row, column) for row in range(height) for column in range(0, width, lanes)]
     return np.array([(r * plane_width + c, r * width + c, min(lanes, width - c)) for r, c in starts], np.int64)
 
 
-def _tables(channels, filters, planes, phases, classes, itemsize):
+def _vectors(height, width, plane_width, dtype):
+    """Vectors that cover an output, each loaded in the number of pieces that costs least: (pieces per vector, pieces).
+
+    Pieces are those of `_row_pieces`, filled up to whole vectors with empty ones.
+    """
+    best = None
+    for count in tiles.piece_counts(dtype.itemsize):
+        pieces = _row_pieces(height, width, plane_width, simd.lanes(dtype.itemsize) // count)
+        missing = -len(pieces) % count
+        cost = (len(pieces) + missing) // count * _PIECES_COST[count]
+        if best is None or cost < best[0]:
+            best = cost, count, np.concatenate([pieces, np.repeat(pieces[-1:] * (1, 1, 0), missing, axis=0)])
+    return best[1:]
+
+
+def _tables(channels, planes, phases, classes, dtype):
     """A Correlation from its classes: (height, width, row, column, taps, where), `where` a list of (phase, rows, columns)."""
     index = {phase: i for i, phase in enumerate(phases)}
     plane = planes.height * planes.width
     offsets, vectors, table = [], [], []
-    weight_at = 0
+    weight_at = vectors_at = 0
     for height, width, row, column, _, where in classes:
         taps = [index[phase] * plane + down * planes.width + right for phase, down, right in where]
         class_offsets = [c * planes.size + t for c in range(channels) for t in taps]
-        full = _row_vectors(height, width, planes.width, simd.lanes(itemsize))
-        half = _row_vectors(height, width, planes.width, max(1, simd.lanes(itemsize, half=True)))
-        costs = {
-            (False, False): len(full),
-            (True, False): len(half) * _HALF_COST,
-            (False, True): -(-height * width // simd.lanes(itemsize)) * (1 + _PACK_COST / filters),
-        }
-        use_half, packed = min(costs, key=costs.get)
-        chosen = half if use_half else full
-        at = sum(map(len, vectors))
         depth = len(class_offsets)
-        table.append((len(offsets), depth, at, len(chosen), weight_at, height, width, use_half, packed, row, column))
+        pieces, chosen = _vectors(height, width, planes.width, dtype)
+        tile = tiles.outer_at(dtype, pieces) if depth else 0
+        count = len(chosen) // pieces
+        table.append((len(offsets), depth, vectors_at, count, weight_at, height, width, row, column, tile, pieces))
         offsets += class_offsets
         vectors.append(chosen)
+        vectors_at += len(chosen)
         weight_at += depth
     return Correlation(
         planes,
@@ -108,7 +115,7 @@ def _tables(channels, filters, planes, phases, classes, itemsize):
 
 
 @cached
-def forward(channels, filters, size, out_size, kernel, stride, padding, dilation, itemsize):
+def forward(channels, size, out_size, kernel, stride, padding, dilation, dtype):
     """The correlation that makes a layer's output (and, with the same planes, the gradient of its weight)."""
     (h, w), (oh, ow), (kh, kw), (sh, sw), (ph, pw), (dh, dw) = size, out_size, kernel, stride, padding, dilation
     taps_h = [(i * dh % sh, i * dh // sh) for i in range(kh)]
@@ -117,11 +124,11 @@ def forward(channels, filters, size, out_size, kernel, stride, padding, dilation
     height, width = oh + max(i for _, i in taps_h), ow + max(j for _, j in taps_w)
     planes = Planes(h, w, ph, pw, sh, sw, height, width, len(phases))
     where = [((a, b), i, j) for a, i in taps_h for b, j in taps_w]
-    return _tables(channels, filters, planes, phases, [(oh, ow, 0, 0, list(range(kh * kw)), where)], itemsize)
+    return _tables(channels, planes, phases, [(oh, ow, 0, 0, list(range(kh * kw)), where)], dtype)
 
 
 @cached
-def backward_input(channels, filters, size, out_size, kernel, stride, padding, dilation, itemsize):
+def backward_input(filters, size, out_size, kernel, stride, padding, dilation, dtype):
     """The correlations over planes of dout that make the input's gradient: one for each phase of the stride.
 
     Pixel ih = SH*q + r - PH gets weight[kh] * dout[oh] where SH*oh + kh*DH - PH = ih: with kh*DH = SH*m + r, oh = q - m.
@@ -152,20 +159,27 @@ def backward_input(channels, filters, size, out_size, kernel, stride, padding, d
                 taps = [i * kernel[1] + j for i, _ in taps_h for j, _ in taps_w]
                 where = [((0, 0), q_h - m - low_h, q_w - n - low_w) for _, m in taps_h for _, n in taps_w]
                 classes.append((count_h, count_w, first_h, first_w, taps, where))
-    return _tables(filters, channels, planes, [(0, 0)], classes, itemsize)
+    return _tables(filters, planes, [(0, 0)], classes, dtype)
 
 
-def reduction_vectors(correlation, itemsize):
-    """Vectors along the rows of an output, for sums over its pixels: (whole ones, partly valid ones, half width)."""
-    _, _, _, _, _, height, width, *_ = correlation.classes[0]
+def reduction_vectors(correlation, dtype):
+    """Vectors for sums over the pixels of an output: (pieces, whole ones, partly valid ones).
+
+    Rows of the tables are (position in the output, positions of the pieces in the planes), and for the partly valid ones the
+    number of valid lanes. A vector of the output's side is contiguous: pieces are used only where they fill the rows.
+    """
+    height, width = correlation.classes[0, HEIGHT], correlation.classes[0, WIDTH]
     best = None
-    for half in (False, True):
-        lanes = simd.lanes(itemsize, half)
-        if lanes < 1:
+    for count in tiles.piece_counts(dtype.itemsize):
+        lanes = simd.lanes(dtype.itemsize) // count
+        pieces = _row_pieces(height, width, correlation.planes.width, lanes)
+        if count > 1 and (pieces[:, 2] < lanes).any():
             continue
-        vectors = _row_vectors(height, width, correlation.planes.width, lanes)
-        is_whole = vectors[:, 2] == lanes
-        cost = (is_whole.sum() + _PARTIAL_COST * (~is_whole).sum()) * (_HALF_COST if half else 1)
+        missing = -len(pieces) % count
+        padded = np.concatenate([pieces, np.repeat(pieces[-1:] * (1, 1, 0), missing, axis=0)]).reshape(-1, count, 3)
+        rows = np.concatenate([padded[:, :1, 1], padded[:, :, 0], padded[:, :, 2].sum(axis=1)[:, None]], axis=1)
+        is_whole = rows[:, -1] == simd.lanes(dtype.itemsize)
+        cost = (is_whole.sum() + _PARTIAL_COST * (~is_whole).sum()) * _PIECES_COST[count]
         if best is None or cost < best[0]:
-            best = cost, vectors[is_whole], vectors[~is_whole], half
+            best = cost, count, rows[is_whole, :-1], rows[~is_whole]
     return best[1:]

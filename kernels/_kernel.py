@@ -137,6 +137,20 @@ def _entry_source(layout, takes_scratch):
     return "\n".join(["def entry(record, first, last, scratch):", *lines, f"    loop({', '.join(names)})"])
 
 
+def compile_entry(function, module, name, signature):
+    """A Python function as a compiled C function with an `address`, loaded from the disk cache if it is there.
+
+    `module` and `name` tell it from all others in the cache. Keep the result: its machine code goes with it.
+    """
+    function.__module__ = module
+    function.__qualname__ = function.__name__ = name
+    compiled = CFunc(function, (signature.args, signature.return_type), {}, dict(_jit.OPTIONS), compiler.Compiler)
+    if _jit.cache_dir() is not None:
+        compiled._cache = _jit.StampCache(function)
+    compiled.compile()
+    return compiled
+
+
 class Kernel:
     """A serial function over a range of items, compiled once for each layout of its arguments."""
 
@@ -168,15 +182,8 @@ class Kernel:
         scope |= {f"pointer_{_CODES[dtype]}": pointer for dtype, pointer in POINTERS.items()}
         code = compile(_entry_source(layout, self.takes_scratch), inspect.getfile(self._function), "exec")
         exec(code, scope)
-        python_entry = scope["entry"]
-        python_entry.__module__ = self._function.__module__
         name = self._function.__qualname__ + "_" + "_".join(layout).replace(":", "d")
-        python_entry.__qualname__ = python_entry.__name__ = name
-        compiled = CFunc(python_entry, (_SIGNATURE.args, _SIGNATURE.return_type), {}, dict(_jit.OPTIONS), compiler.Compiler)
-        if _jit.cache_dir() is not None:
-            compiled._cache = _jit.StampCache(python_entry)
-        compiled.compile()
-        return compiled
+        return compile_entry(scope["entry"], self._function.__module__, name, _SIGNATURE)
 
     def phase(self, args, items, chunk=1):
         """A phase for `run`: this kernel over `items` items of its arguments, `chunk` at a time.
@@ -186,7 +193,9 @@ class Kernel:
         words, layout = pack_record(args)
         return self._entries.get(layout) or self.entry(layout), words, items, chunk
 
-    def __call__(self, *args):
+    def __call__(self, *args, **named):
+        if named:
+            args = self.__signature__.bind(*args, **named).args
         items = self._items(*args)
         if items <= 0:
             return

@@ -21,10 +21,11 @@ import math
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.extending import intrinsic, overload
 
 from ._jit import jit
+from .simd import array_at, pointer
 
 _FASTMATH = {"contract"}
 _f4, _f8 = np.float32, np.float64
@@ -322,15 +323,7 @@ def _flip_negative(builder, bits):
     return builder.xor(bits, builder.and_(sign, ir.Constant(bits.type, 2 ** (width - 1) - 1)))
 
 
-@intrinsic
-def _pointer_like(typingctx, address, array):
-    def codegen(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
-
-    return types.CPointer(array.dtype)(types.int64, array), codegen
-
-
 @jit
 def scratch_array(scratch, offset, count, like):
     """`count` elements of scratch memory, of the dtype of the array `like`, `offset` elements from its start."""
-    return carray(_pointer_like(scratch + offset * like.itemsize, like), (count,))
+    return array_at(pointer(like, 0), scratch + offset * like.itemsize, count)

@@ -1,4 +1,4 @@
-"""Copies that the convolution kernels work on: bordered planes of an image, and panels of columns packed from them."""
+"""The copy of an image that the convolution kernels work on: bordered planes, one for each phase of the stride."""
 
 from . import simd
 from ._jit import jit
@@ -76,39 +76,3 @@ def fill_planes(space, image, n, channel, channels, phases, planes):
                         for j in range(count):
                             target[j] = pixel[j * stride_w]
             at += height * width
-
-
-@jit
-def panel_segments(segments, p0, count, width, plane_width):
-    """Pixels p0 .. p0+count of an output as runs within its rows: (position in the plane, position in the panel, length)."""
-    number, p = 0, p0
-    while p < p0 + count:
-        row = p // width
-        column = p - row * width
-        length = min(width - column, p0 + count - p)
-        segments[3 * number] = row * plane_width + column
-        segments[3 * number + 1] = p - p0
-        segments[3 * number + 2] = length
-        number += 1
-        p += length
-    return number
-
-
-@jit
-def fill_panel(panel, space, offsets, k0, depth, segments, count, panel_width):
-    """panel[k, p] = space[offsets[k0 + k] + position of pixel p]: im2col of a few pixels.
-
-    Runs are copied in whole vectors; what is copied too much is overwritten by the next run or the next row.
-    """
-    planes_at, panel_at = simd.pointer(space, 0), simd.pointer(panel, 0)
-    taps, runs = simd.pointer(offsets, k0), simd.pointer(segments, 0)
-    lane_count = simd.VECTOR_BYTES // simd.itemsize(planes_at)
-    for k in range(depth):
-        source = simd.shift(planes_at, taps[k])
-        target = simd.shift(panel_at, k * panel_width)
-        for s in range(count):
-            run_from, run_to = simd.shift(source, runs[3 * s]), simd.shift(target, runs[3 * s + 1])
-            length, j = runs[3 * s + 2], 0
-            while j < length:
-                simd.copy_vector(simd.shift(run_to, j), simd.shift(run_from, j))
-                j += lane_count

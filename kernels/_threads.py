@@ -158,7 +158,10 @@ class _Pool:
         with self.lock:
             while self.workers < workers:
                 thread = threading.Thread(target=self._work, name=f"fastnn-{self.workers + 1}", daemon=True)
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError:  # no more threads to be had, or the interpreter is shutting down: do with fewer
+                    return
                 self.workers += 1
                 self._cells[(self.control + _WORKERS - self._cells.ctypes.data) // 8] = self.workers
 

@@ -64,9 +64,8 @@ def conv2d_forward(out, x, weight, bias, stride, padding, dilation, groups):
     """
     if out.size == 0:
         return
-    channels, filters = weight.shape[1], weight.shape[0] // groups
     sizes = (x.shape[2:], out.shape[2:], weight.shape[2:])
-    correlation = _correlation.forward(channels, filters, *sizes, stride, padding, dilation, x.itemsize)
+    correlation = _correlation.forward(weight.shape[1], *sizes, stride, padding, dilation, x.dtype)
     bias = EMPTY[x.dtype] if bias is None else bias
     phase, scratch = correlate_phase(out, x, weight.reshape(-1), bias, correlation, groups)
     run([phase], scratch, parallel=_is_large(out.size, *weight.shape[1:]))
@@ -121,7 +120,7 @@ def conv2d_backward_input(dx, dout, weight, stride, padding, dilation, groups):
         return
     channels, filters = weight.shape[1], weight.shape[0] // groups
     sizes = (dx.shape[2:], dout.shape[2:], weight.shape[2:])
-    correlation = _correlation.backward_input(channels, filters, *sizes, stride, padding, dilation, dx.itemsize)
+    correlation = _correlation.backward_input(filters, *sizes, stride, padding, dilation, dx.dtype)
     # Rows of the correlations: for each class of pixels, (channel, filter and tap). Their bytes are those of weight.
     gathered = workspace("conv.weight", (weight.size,), dx.dtype)
     flat_kernel = weight.reshape(*weight.shape[:2], -1)
@@ -136,7 +135,9 @@ def conv2d_backward_input(dx, dout, weight, stride, padding, dilation, groups):
 
 
 def conv2d_backward_weight(dweight, x, dout, stride, padding, dilation, groups):
-    """Gradient of conv2d_forward with respect to weight: dweight[f, c, kh, kw] = sum_{n, oh, ow} dout[n, f, oh, ow] * x[n, c, ih, iw].
+    """Gradient of conv2d_forward with respect to weight.
+
+    dweight[f, c, kh, kw] = sum_{n, oh, ow} dout[n, f, oh, ow] * x[n, c, ih, iw].
 
     Parameters
     ----------
@@ -166,9 +167,7 @@ def conv2d_backward_weight(dweight, x, dout, stride, padding, dilation, groups):
     if dout.size == 0 or x.size == 0:
         dweight[...] = 0
         return
-    args, sets, items, scratch = weight_tables(
-        x.shape, dout.shape, dweight.shape, stride, padding, dilation, groups, x.itemsize
-    )
+    args, sets, items, scratch = weight_tables(x.shape, dout.shape, dweight.shape, stride, padding, dilation, groups, x.dtype)
     target = dweight.reshape(1, -1) if sets == 1 else workspace("conv.dweight", (sets, dweight.size), dweight.dtype)
     phases = [correlate_weight.phase((target, x, dout, *args), items)]
     if sets > 1:
@@ -194,11 +193,12 @@ def conv2d_backward_bias(dbias, dout, first, last):
     >>> dbias
     array([60., 60.])
     """
+    N, F, OH, OW = dout.shape
+    planes = dout.reshape(N * F, OH * OW)
     for f in range(first, last):
         total = dout.dtype.type(0)
-        for n in range(dout.shape[0]):
-            for i in range(dout.shape[2]):
-                row = dout[n, f, i]
-                for j in range(row.size):
-                    total += row[j]
+        for n in range(N):
+            plane = planes[n * F + f]
+            for p in range(plane.size):
+                total += plane[p]
         dbias[f] = total

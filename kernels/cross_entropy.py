@@ -42,8 +42,8 @@ def cross_entropy_forward(loss, dx, x, target, weight, label_smoothing, ignore_i
     >>> import numpy as np
     >>> loss, dx = np.empty((1, 1)), np.empty((1, 2, 1))
     >>> cross_entropy_forward(loss, dx, np.zeros((1, 2, 1)), np.array([[1]]), np.ones(2), 0.0, -100)
-    >>> float(loss[0, 0]) == np.log(2), dx.reshape(2)
-    (True, array([ 0.5, -0.5]))
+    >>> round(float(loss[0, 0]), 4), dx.reshape(2)
+    (0.6931, array([ 0.5, -0.5]))
     """
     run_kernel = _indices_rows if x.shape[2] == 1 else _indices_lanes
     run_kernel(loss, dx, x, target, weight, label_smoothing, ignore_index)
@@ -147,8 +147,8 @@ def cross_entropy_probabilities_forward(loss, dx, x, target, weight, label_smoot
     >>> loss, dx = np.empty((1, 1)), np.empty((1, 2, 1))
     >>> target = np.array([[[0.25], [0.75]]])
     >>> cross_entropy_probabilities_forward(loss, dx, np.zeros((1, 2, 1)), target, np.ones(2), 0.0)
-    >>> float(loss[0, 0]) == np.log(2), dx.reshape(2)
-    (True, array([ 0.25, -0.25]))
+    >>> round(float(loss[0, 0]), 4), dx.reshape(2)
+    (0.6931, array([ 0.25, -0.25]))
     """
     run_kernel = _probabilities_rows if x.shape[2] == 1 else _probabilities_lanes
     run_kernel(loss, dx, x, target, weight, label_smoothing)

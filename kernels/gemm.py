@@ -10,11 +10,12 @@ in one order: the same bits for any number of threads.
 
 import numpy as np
 
-from . import simd
+from . import simd, tiles
 from ._jit import jit
 from ._kernel import SERIAL_BELOW, kernel
 from ._threads import run, workspace
-from .simd import ACCUMULATE, COLUMN_BIAS, DOT_ROWS, MAX_ROWS, OUTER_ROWS, OUTER_VECTORS, ZERO
+from .simd import DOT_ROWS, MAX_ROWS, OUTER_ROWS, OUTER_VECTORS
+from .tiles import ACCUMULATE, COLUMN_BIAS, ZERO, invoke
 
 EMPTY = {np.dtype(t): np.empty(0, t) for t in (np.float32, np.float64)}  # stands for no bias, no tail
 _DEPTH = 512  # k is taken in blocks: a row block of a and one panel of b stay in the level-1 and level-2 caches
@@ -82,7 +83,9 @@ def pack_panels(panels, b, transposed, first, last):
 
 
 @kernel()
-def multiply_blocks(c, a, a_transposed, b, panel_step, row_step, tail, bias, block_rows, block_panels, first, last, scratch):
+def multiply_blocks(
+    c, a, a_transposed, b, panel_step, row_step, tail, bias, block_rows, block_panels, tile, first, last, scratch
+):
     """One item: a block of rows of c times a block of panels.
 
     Panel p of b starts at element p*panel_step, its row k at k*row_step further on; where `tail` is not empty it holds the
@@ -137,12 +140,12 @@ def multiply_blocks(c, a, a_transposed, b, panel_step, row_step, tail, bias, blo
                         a_i = simd.pointer(a, i * depth + k0)
                         a_row, a_k = depth, 1
                     c_i = simd.pointer(c, i * n + column)
-                    simd.outer_tile(rows, vectors, a_i, a_row, a_k, b_p, b_step, valid, kc, c_i, n, mode, bias_p)
+                    invoke(tile, (rows, vectors, a_i, a_row, a_k, b_p, b_step, valid, kc, c_i, n, mode, bias_p))
                     i += rows
 
 
 @kernel()
-def dot_blocks(c, a, b, bias, block_columns, first, last):
+def dot_blocks(c, a, b, bias, block_columns, tile, first, last):
     """One item: block_columns columns of c = a @ b.T + bias, a (M, K), b (N, K)."""
     m, n = c.shape
     depth = a.shape[1]
@@ -161,7 +164,7 @@ def dot_blocks(c, a, b, bias, block_columns, first, last):
                     b_j = simd.pointer(b, j * depth + k0)
                     for i in range(m):
                         a_i, c_ij = simd.pointer(a, i * depth + k0), simd.pointer(c, i * n + j)
-                        simd.dot_tile(rows, 1, b_j, depth, a_i, depth, whole, rest, c_ij, 1, accumulate)
+                        invoke(tile, (rows, 1, b_j, depth, a_i, depth, whole, rest, c_ij, 1, accumulate))
                     j += rows
             else:
                 j = left
@@ -172,7 +175,7 @@ def dot_blocks(c, a, b, bias, block_columns, first, last):
                     while i < m:
                         rows = dot_rows(m - i)
                         a_i, c_ij = simd.pointer(a, i * depth + k0), simd.pointer(c, i * n + j)
-                        simd.dot_tile(rows, columns, a_i, depth, b_j, depth, whole, rest, c_ij, n, accumulate)
+                        invoke(tile, (rows, columns, a_i, depth, b_j, depth, whole, rest, c_ij, n, accumulate))
                         i += rows
                     j += columns
         if bias.size > 0:
@@ -212,6 +215,7 @@ def _run_multiply(c, a, a_transposed, b, b_transposed, bias):
             last = np.ascontiguousarray(b[:, (panels - 1) * width :]) if panels > 1 else b
             phases.append(pack_panels.phase((tail, last, 0), 1))
     args = (c, a, int(a_transposed), *b_steps, tail.reshape(-1), none if bias is None else bias, block_rows, block_panels)
+    args = (*args, tiles.outer(c.dtype))
     phases.append(multiply_blocks.phase(args, -(-m // block_rows) * -(-panels // block_panels)))
     scratch = block_rows * _DEPTH * c.itemsize if a_transposed else 0
     run(phases, scratch, parallel=_is_large(m, n, k))
@@ -237,7 +241,7 @@ def multiply_nt(c, a, b, *, bias=None):
         c[...] = 0 if bias is None else bias
     elif m < _DOT_BELOW:
         block = max(8, min(64, -(-n // 16 // 4) * 4))
-        phase = dot_blocks.phase((c, a, b, EMPTY[c.dtype] if bias is None else bias, block), -(-n // block))
+        phase = dot_blocks.phase((c, a, b, EMPTY[c.dtype] if bias is None else bias, block, tiles.dot(c.dtype)), -(-n // block))
         run([phase], parallel=_is_large(m, n, k))
     else:
         _run_multiply(c, a, False, b, True, bias)

@@ -36,27 +36,21 @@ def _planes_per_chunk(array):
 
 
 @jit
-def _next_tile(j, OW):
-    """Start and lanes of the tile that covers output j of a row; a single output where the row is shorter than a tile."""
-    if OW >= _WIDE and OW - j > _NARROW:
-        return min(j, OW - _WIDE), _WIDE
-    if OW >= _NARROW:
-        return min(j, OW - _NARROW), _NARROW
-    return j, 1
+def _tile_lanes(OW):
+    """Size of the tiles that cover a row of outputs, the last one overlapping; 0 where the row is too short."""
+    if OW >= tiles.WIDE:
+        return tiles.WIDE
+    return tiles.NARROW if OW >= tiles.NARROW else 0
 
 
-@jit
-def _is_2x2(H, W, OH, OW):
-    """Whether 2x2 windows with stride 2 and these sizes lie inside the plane and their rows are long enough for tiles."""
-    return 2 * OH <= H and 2 * OW <= W and OW >= _NARROW
+def _in_quarters(x, out, kernel, stride, padding):
+    """Whether each output stands for 2x2 cells of its own, and rows are long enough for tiles."""
+    (H, W), (OH, OW) = x.shape[2:], out.shape[2:]
+    plain = (*kernel, *stride, *padding) == (2, 2, 2, 2, 0, 0)
+    return plain and 2 * OH <= H and 2 * OW <= W and OW >= tiles.NARROW
 
 
-@kernel(
-    items=lambda out, argmax, x, *_: _planes(x),
-    chunk=lambda out, argmax, x, *_: _planes_per_chunk(x),
-    cost=lambda out, argmax, x, kernel, *_: out.size * kernel[0] * kernel[1] // 6,
-)
-def maxpool2d_forward(out, argmax, x, kernel, stride, padding, dilation, first, last):
+def maxpool2d_forward(out, argmax, x, kernel, stride, padding, dilation):
     """Maximum of each window: out[n, c, i, j] = max over (kh, kw) of x[n, c, i*SH - PH + kh*DH, j*SW - PW + kw*DW].
 
     Parameters
@@ -70,8 +64,8 @@ def maxpool2d_forward(out, argmax, x, kernel, stride, padding, dilation, first, 
 
     Notes
     -----
-    Of equal maxima the first in row-major order counts. NaN is greater than any number (the first one, if there are
-    several). Padding never wins; a window without any cell gives -inf and position -1.
+    Of equal maxima the first in row-major order counts; of NaNs, which win over all numbers, the last (as in PyTorch).
+    Padding never wins; a window without any cell, which dilation can make, gives -inf and position -1.
 
     Examples
     --------
@@ -81,42 +75,64 @@ def maxpool2d_forward(out, argmax, x, kernel, stride, padding, dilation, first, 
     >>> out.reshape(2), argmax.reshape(2)
     (array([3., 3.]), array([1, 2], dtype=int32))
     """
+    if _in_quarters(x, out, kernel, stride, padding) and tuple(dilation) == (1, 1):
+        _max_quarters(out, argmax, x)
+    else:
+        _max_windows(out, argmax, x, kernel, stride, padding, dilation)
+
+
+@kernel(
+    items=lambda out, argmax, x: _planes(x),
+    chunk=lambda out, argmax, x: _planes_per_chunk(x),
+    cost=lambda out, argmax, x: out.size * 2 // 3,
+)
+def _max_quarters(out, argmax, x, first, last):
     _, _, H, W = x.shape
     _, _, OH, OW = out.shape
-    (KH, KW), (SH, SW), (PH, PW), (DH, DW) = kernel, stride, padding, dilation
     out, argmax, x = out.reshape(-1), argmax.reshape(-1), x.reshape(-1)
-    simple = KH == 2 and KW == 2 and SH == 2 and SW == 2 and PH == 0 and PW == 0 and DH == 1 and DW == 1
-    if simple and _is_2x2(H, W, OH, OW):
-        for row in range(first * OH, last * OH):
-            i = row % OH
-            j = 0
-            while j < OW:
-                j, lanes = _next_tile(j, OW)
-                cells = pointer(x, row // OH * H * W + 2 * i * W + 2 * j)
-                to, where = pointer(out, row * OW + j), pointer(argmax, row * OW + j)
-                tiles.max_tile_2x2(lanes, to, where, cells, 2 * i * W + 2 * j, W)
-                j += lanes
-        return
-    for row in range(first * OH, last * OH):
-        plane, i = row // OH, row % OH
-        kh_first, kh_last = valid_range(i * SH - PH, H, KH, DH)
-        h, rows = i * SH - PH + kh_first * DH, kh_last - kh_first
-        j = 0
-        while j < OW:
-            j, lanes = _next_tile(j, OW)
-            if rows == 0 or lanes == 1 or SW > _MAX_STRIDE:
-                for b in range(j, j + lanes):
-                    _max_window(out, argmax, x, row * OW + b, plane * H * W, h, rows, DH, b * SW - PW, KW, DW, W)
-            else:
+    lanes = _tile_lanes(OW)
+    for plane in range(first, last):
+        for i in range(OH):
+            row = (plane * OH + i) * OW
+            for start in range(0, OW, lanes):
+                j = min(start, OW - lanes)
+                at = 2 * (i * W + j)
+                cells = pointer(x, plane * H * W + at)
+                tiles.max_tile_2x2(lanes, pointer(out, row + j), pointer(argmax, row + j), cells, at, W)
+
+
+@kernel(
+    items=lambda out, argmax, x, *_: _planes(x),
+    chunk=lambda out, argmax, x, *_: _planes_per_chunk(x),
+    cost=lambda out, argmax, x, kernel, *_: out.size * kernel[0] * kernel[1] // 4,
+)
+def _max_windows(out, argmax, x, kernel, stride, padding, dilation, first, last):
+    _, _, H, W = x.shape
+    _, _, OH, OW = out.shape
+    (_, KW), (SH, SW), (PH, PW), (DH, DW) = kernel, stride, padding, dilation
+    out, argmax, x = out.reshape(-1), argmax.reshape(-1), x.reshape(-1)
+    lanes = _tile_lanes(OW) if SW <= tiles.MAX_STRIDE else 0
+    for plane in range(first, last):
+        for i in range(OH):
+            row, image = (plane * OH + i) * OW, plane * H * W
+            kh_first, kh_last = valid_range(i * SH - PH, H, kernel[0], DH)
+            h, rows = i * SH - PH + kh_first * DH, kh_last - kh_first
+            if lanes == 0 or rows == 0:
+                for j in range(OW):
+                    _max_window(out, argmax, x, row + j, image, h, rows, DH, j * SW - PW, KW, DW, W)
+                continue
+            for start in range(0, OW, lanes):
+                j = min(start, OW - lanes)
                 w = j * SW - PW
                 border = w < 0 or w + (lanes - 1) * SW + (KW - 1) * DW >= W
-                to, where = pointer(out, row * OW + j), pointer(argmax, row * OW + j)
-                tiles.max_tile(lanes, to, where, pointer(x, plane * H * W), h, rows, DH, w, KW, DW, W, SW, border)
-            j += lanes
+                to, where = pointer(out, row + j), pointer(argmax, row + j)
+                if not tiles.max_tile(lanes, to, where, pointer(x, image), h, rows, DH, w, KW, DW, W, SW, border):
+                    for b in range(j, j + lanes):
+                        _max_window(out, argmax, x, row + b, image, h, rows, DH, b * SW - PW, KW, DW, W)
 
 
 @jit
-def _max_window(out, argmax, x, at, plane, h, rows, dh, w, columns, dw, W):
+def _max_window(out, argmax, x, at, image, h, rows, dh, w, columns, dw, W):
     """One output, for rows and strides that tiles do not serve."""
     best, where = x.dtype.type(-np.inf), np.int32(-1)
     for kh in range(rows):
@@ -124,8 +140,8 @@ def _max_window(out, argmax, x, at, plane, h, rows, dh, w, columns, dw, W):
         for kw in range(columns):
             column = w + kw * dw
             if 0 <= column < W:
-                value = x[plane + row + column]
-                if where < 0 or value > best or (value != value and best == best):
+                value = x[image + row + column]
+                if where < 0 or value > best or value != value:
                     best, where = value, np.int32(row + column)
     out[at], argmax[at] = best, where
 
@@ -133,7 +149,7 @@ def _max_window(out, argmax, x, at, plane, h, rows, dh, w, columns, dw, W):
 @kernel(
     items=lambda dx, *_: _planes(dx),
     chunk=lambda dx, *_: _planes_per_chunk(dx),
-    cost=lambda dx, dout, argmax: dx.nbytes // 60 + dout.size // 4,
+    cost=lambda dx, dout, argmax: dx.size // 6,
 )
 def maxpool2d_backward(dx, dout, argmax, first, last):
     """Gradient of maxpool2d_forward with respect to x.
@@ -164,7 +180,7 @@ def maxpool2d_backward(dx, dout, argmax, first, last):
     _, _, H, W = dx.shape
     _, _, OH, OW = dout.shape
     dx, dout, argmax = dx.reshape(-1), dout.reshape(-1), argmax.reshape(-1)
-    simple = H // 2 == OH and W // 2 == OW and _is_2x2(H, W, OH, OW)
+    simple = H // 2 == OH and W // 2 == OW and OW >= tiles.NARROW
     for plane in range(first, last):
         if simple and _max_2x2_back(dx, dout, argmax, plane, H, W, OH, OW):
             continue
@@ -179,23 +195,18 @@ def maxpool2d_backward(dx, dout, argmax, first, last):
                 image[k] += gradients[q]
 
 
-@jit
+@jit(inline="always")
 def _max_2x2_back(dx, dout, argmax, plane, H, W, OH, OW):
     """Gradient of one plane of 2x2 windows; False, and dx unfinished, when a winner lies outside its window."""
+    lanes = _tile_lanes(OW)
     for i in range(OH):
-        at, row = plane * H * W + 2 * i * W, (plane * OH + i) * OW
-        for w in range(2 * OW, W):
-            dx[at + w] = 0
-            dx[at + W + w] = 0
-        j = 0
-        while j < OW:
-            j, lanes = _next_tile(j, OW)
-            cells, gradients, winners = pointer(dx, at + 2 * j), pointer(dout, row + j), pointer(argmax, row + j)
-            if not tiles.max_tile_2x2_back(lanes, cells, gradients, winners, 2 * i * W + 2 * j, W):
+        image, row = plane * H * W, (plane * OH + i) * OW
+        for start in range(0, OW, lanes):
+            j = min(start, OW - lanes)
+            at, cells = 2 * (i * W + j), pointer(dx, image + 2 * (i * W + j))
+            if not tiles.max_tile_2x2_back(lanes, cells, pointer(dout, row + j), pointer(argmax, row + j), at, W):
                 return False
-            j += lanes
-    for k in range((plane * H + 2 * OH) * W, (plane + 1) * H * W):
-        dx[k] = 0
+    _zero_beyond_quarters(dx, plane, H, W, OH, OW)
     return True
 
 
@@ -208,19 +219,13 @@ def _extent(i, size, kernel, stride, padding, count_include_pad):
 
 
 @jit
-def _column_counts(counts, W, kernel, stride, padding, count_include_pad, divisor):
-    """Number of columns of each window, or the divisor instead."""
-    for j in range(counts.size):
-        counts[j] = divisor if divisor != 0 else _extent(j, W, kernel, stride, padding, count_include_pad)
+def _column_weights(weights, W, kernel, stride, padding, count_include_pad, divisor):
+    """One over the number of columns of each window, or over the divisor."""
+    for j in range(weights.size):
+        weights[j] = 1 / (divisor if divisor != 0 else _extent(j, W, kernel, stride, padding, count_include_pad))
 
 
-@kernel(
-    items=lambda out, x, *_: _planes(x),
-    chunk=lambda out, x, *_: _planes_per_chunk(x),
-    cost=lambda out, x, kernel, *_: out.size * kernel[0] * kernel[1] // 8,
-    scratch=lambda out, *_: out.shape[3] * out.itemsize,
-)
-def avgpool2d_forward(out, x, kernel, stride, padding, count_include_pad, divisor, first, last, scratch):
+def avgpool2d_forward(out, x, kernel, stride, padding, count_include_pad, divisor):
     """Mean of each window: out[n, c, i, j] = sum over (kh, kw) of x[n, c, i*SH - PH + kh, j*SW - PW + kw] / count.
 
     Parameters
@@ -242,34 +247,61 @@ def avgpool2d_forward(out, x, kernel, stride, padding, count_include_pad, diviso
     >>> out.reshape(2)
     array([2., 6.])
     """
+    if _in_quarters(x, out, kernel, stride, padding):
+        _mean_quarters(out, x, 1 / (divisor or 4))
+    else:
+        _mean_windows(out, x, kernel, stride, padding, count_include_pad, divisor)
+
+
+@kernel(
+    items=lambda out, x, _: _planes(x),
+    chunk=lambda out, x, _: _planes_per_chunk(x),
+    cost=lambda out, x, _: out.size // 3,
+)
+def _mean_quarters(out, x, scale, first, last):
+    _, _, H, W = x.shape
+    _, _, OH, OW = out.shape
+    scale = x.dtype.type(scale)
+    out, x = out.reshape(-1), x.reshape(-1)
+    lanes = _tile_lanes(OW)
+    for plane in range(first, last):
+        for i in range(OH):
+            for start in range(0, OW, lanes):
+                j = min(start, OW - lanes)
+                cells = pointer(x, (plane * H + 2 * i) * W + 2 * j)
+                tiles.mean_tile_2x2(lanes, pointer(out, (plane * OH + i) * OW + j), cells, scale, W)
+
+
+@kernel(
+    items=lambda out, x, *_: _planes(x),
+    chunk=lambda out, x, *_: _planes_per_chunk(x),
+    cost=lambda out, x, kernel, *_: out.size * kernel[0] * kernel[1] // 6,
+    scratch=lambda out, *_: out.shape[3] * out.itemsize,
+)
+def _mean_windows(out, x, kernel, stride, padding, count_include_pad, divisor, first, last, scratch):
     _, _, H, W = x.shape
     _, _, OH, OW = out.shape
     (KH, KW), (SH, SW), (PH, PW) = kernel, stride, padding
-    counts = scratch_array(scratch, 0, OW, x)
-    _column_counts(counts, W, KW, SW, PW, count_include_pad, divisor)
+    weights = scratch_array(scratch, 0, OW, x)
+    _column_weights(weights, W, KW, SW, PW, count_include_pad, divisor)
     out, x = out.reshape(-1), x.reshape(-1)
-    simple = KH == 2 and KW == 2 and SH == 2 and SW == 2 and PH == 0 and PW == 0 and _is_2x2(H, W, OH, OW)
-    for row in range(first * OH, last * OH):
-        plane, i = row // OH, row % OH
-        kh_first, kh_last = valid_range(i * SH - PH, H, KH, 1)
-        h, rows = i * SH - PH + kh_first, kh_last - kh_first
-        count = x.dtype.type(1 if divisor != 0 else _extent(i, H, KH, SH, PH, count_include_pad))
-        j = 0
-        while j < OW:
-            j, lanes = _next_tile(j, OW)
-            w, to = j * SW - PW, pointer(out, row * OW + j)
-            if simple:
-                tiles.sum_tile_2x2(lanes, to, pointer(x, (plane * H + h) * W + w), W)
-            elif rows == 0 or lanes == 1 or SW > _MAX_STRIDE:
-                for b in range(j, j + lanes):
-                    out[row * OW + b] = _sum_window(x, (plane * H + h) * W, rows, b * SW - PW, KW, W)
-            else:
+    lanes = _tile_lanes(OW) if SW <= tiles.MAX_STRIDE else 0
+    for plane in range(first, last):
+        for i in range(OH):
+            row, image = (plane * OH + i) * OW, plane * H * W
+            kh_first, kh_last = valid_range(i * SH - PH, H, KH, 1)
+            h, rows = i * SH - PH + kh_first, kh_last - kh_first
+            factor = x.dtype.type(1 if divisor != 0 else 1 / _extent(i, H, KH, SH, PH, count_include_pad))
+            if lanes == 0 or rows == 0:
+                for j in range(OW):
+                    out[row + j] = _sum_window(x, image + h * W, rows, j * SW - PW, KW, W) * (weights[j] * factor)
+                continue
+            for start in range(0, OW, lanes):
+                j = min(start, OW - lanes)
+                w, to = j * SW - PW, pointer(out, row + j)
                 border = w < 0 or w + (lanes - 1) * SW + KW > W
-                tiles.sum_tile(lanes, to, pointer(x, plane * H * W), h, rows, w, KW, W, SW, border)
-            j += lanes
-        out_row = out[row * OW : (row + 1) * OW]
-        for j in range(out_row.size):
-            out_row[j] /= count * counts[j]
+                weights_j = pointer(weights, j)
+                tiles.mean_tile(lanes, to, pointer(x, image), h, rows, w, KW, W, SW, border, weights_j, factor)
 
 
 @jit
@@ -283,13 +315,7 @@ def _sum_window(x, at, rows, w, columns, W):
     return total
 
 
-@kernel(
-    items=lambda dx, *_: _planes(dx),
-    chunk=lambda dx, *_: _planes_per_chunk(dx),
-    cost=lambda dx, dout, kernel, *_: dx.nbytes // 40 + dout.size * kernel[1] // 2,
-    scratch=lambda dx, dout, *_: (dout.shape[2] * dx.shape[3] + 2 * dout.shape[3]) * dx.itemsize,
-)
-def avgpool2d_backward(dx, dout, kernel, stride, padding, count_include_pad, divisor, first, last, scratch):
+def avgpool2d_backward(dx, dout, kernel, stride, padding, count_include_pad, divisor):
     """Gradient of avgpool2d_forward with respect to x.
 
     dx[n, c, h, w] = sum over the windows (i, j) that hold (h, w) of dout[n, c, i, j] / count[i, j]
@@ -302,10 +328,6 @@ def avgpool2d_backward(dx, dout, kernel, stride, padding, count_include_pad, div
     kernel, stride, padding, count_include_pad, divisor
         As in the forward call.
 
-    Notes
-    -----
-    One axis after the other: each row of dout is spread over W columns in scratch, then added to the rows of its windows.
-
     Examples
     --------
     >>> import numpy as np
@@ -314,54 +336,97 @@ def avgpool2d_backward(dx, dout, kernel, stride, padding, count_include_pad, div
     >>> dx.reshape(4)
     array([1., 1., 2., 2.])
     """
+    if _in_quarters(dx, dout, kernel, stride, padding):
+        _mean_quarters_back(dx, dout, 1 / (divisor or 4))
+    else:
+        _mean_windows_back(dx, dout, kernel, stride, padding, count_include_pad, divisor)
+
+
+@kernel(
+    items=lambda dx, *_: _planes(dx),
+    chunk=lambda dx, *_: _planes_per_chunk(dx),
+    cost=lambda dx, *_: dx.size // 8,
+)
+def _mean_quarters_back(dx, dout, scale, first, last):
+    _, _, H, W = dx.shape
+    _, _, OH, OW = dout.shape
+    scale = dx.dtype.type(scale)
+    dx, dout = dx.reshape(-1), dout.reshape(-1)
+    lanes = _tile_lanes(OW)
+    for plane in range(first, last):
+        for i in range(OH):
+            for start in range(0, OW, lanes):
+                j = min(start, OW - lanes)
+                cells = pointer(dx, (plane * H + 2 * i) * W + 2 * j)
+                tiles.mean_tile_2x2_back(lanes, cells, pointer(dout, (plane * OH + i) * OW + j), scale, W)
+        _zero_beyond_quarters(dx, plane, H, W, OH, OW)
+
+
+@jit(inline="always")
+def _zero_beyond_quarters(dx, plane, H, W, OH, OW):
+    """Set the cells right of and below the 2x2 cells of all outputs to 0."""
+    if W > 2 * OW:
+        for h in range(2 * OH):
+            for w in range(2 * OW, W):
+                dx[(plane * H + h) * W + w] = 0
+    if H > 2 * OH:
+        for k in range((plane * H + 2 * OH) * W, (plane + 1) * H * W):
+            dx[k] = 0
+
+
+def _spread_width(W):
+    return -(-W // tiles.WIDE) * tiles.WIDE
+
+
+@kernel(
+    items=lambda dx, *_: _planes(dx),
+    chunk=lambda dx, *_: _planes_per_chunk(dx),
+    cost=lambda dx, dout, kernel, *_: dx.size // 2 + dout.size * kernel[1] // 2,
+    scratch=lambda dx, dout, kernel, *_: (
+        dx.itemsize * (dout.shape[3] + (dout.shape[2] + 1) * _spread_width(dx.shape[3]) + kernel[1] + tiles.WIDE)
+    ),
+)
+def _mean_windows_back(dx, dout, kernel, stride, padding, count_include_pad, divisor, first, last, scratch):
+    # One axis after the other. A row of dout is laid out with the starts of its windows at their columns, zeros between;
+    # then sums over KW neighbours spread it over the columns, and sums over such rows make the rows of dx.
     _, _, H, W = dx.shape
     _, _, OH, OW = dout.shape
     (KH, KW), (SH, SW), (PH, PW) = kernel, stride, padding
-    simple = KH == 2 and KW == 2 and SH == 2 and SW == 2 and PH == 0 and PW == 0
-    if simple and H == 2 * OH and W == 2 * OW and OW >= _NARROW:
-        dx, dout = dx.reshape(-1), dout.reshape(-1)
-        scale = dx.dtype.type(1 / divisor if divisor != 0 else 0.25)
-        for row in range(first * OH, last * OH):
-            j = 0
-            while j < OW:
-                j, lanes = _next_tile(j, OW)
-                cells = pointer(dx, 2 * row * W + 2 * j)
-                tiles.sum_tile_2x2_back(lanes, cells, pointer(dout, row * OW + j), scale, W)
-                j += lanes
-        return
-    counts, scaled = scratch_array(scratch, 0, OW, dx), scratch_array(scratch, OW, OW, dx)
-    spread = scratch_array(scratch, 2 * OW, OH * W, dx)
-    _column_counts(counts, W, KW, SW, PW, count_include_pad, divisor)
+    width = (W + tiles.WIDE - 1) // tiles.WIDE * tiles.WIDE
+    weights, ones = scratch_array(scratch, 0, OW, dx), scratch_array(scratch, OW, tiles.WIDE, dx)
+    starts = scratch_array(scratch, OW + tiles.WIDE, width + KW, dx)  # column w at w + KW - 1
+    spread = scratch_array(scratch, OW + tiles.WIDE + width + KW, OH * width, dx)
+    _column_weights(weights, W, KW, SW, PW, count_include_pad, divisor)
+    for k in range(ones.size):
+        ones[k] = 1
+    for k in range(starts.size):
+        starts[k] = 0
     dx, dout = dx.reshape(-1), dout.reshape(-1)
+    one, lanes, reaching = dx.dtype.type(1), _tile_lanes(W), min(OW, (W - 1 + PW) // SW + 1)
     for plane in range(first, last):
         for i in range(OH):
-            count = dx.dtype.type(1 if divisor != 0 else _extent(i, H, KH, SH, PH, count_include_pad))
-            dout_row, spread_row = dout[(plane * OH + i) * OW : (plane * OH + i + 1) * OW], spread[i * W : (i + 1) * W]
-            for j in range(OW):
-                scaled[j] = dout_row[j] / (count * counts[j])
-            for w in range(W):
-                spread_row[w] = 0
-            for kw in range(KW):
-                j_first, j_last = valid_range(kw - PW, W, OW, SW)
-                if SW == 1:
-                    target = spread_row[j_first - PW + kw : j_last - PW + kw]
-                    source = scaled[j_first:j_last]
-                    for j in range(source.size):
-                        target[j] += source[j]
-                else:
-                    for j in range(j_first, j_last):
-                        spread_row[j * SW - PW + kw] += scaled[j]
+            factor = dx.dtype.type(1 if divisor != 0 else 1 / _extent(i, H, KH, SH, PH, count_include_pad))
+            row = dout[(plane * OH + i) * OW : (plane * OH + i + 1) * OW]
+            for j in range(reaching):
+                starts[j * SW - PW + KW - 1] = row[j] * (weights[j] * factor)
+            for w in range(0, width, tiles.WIDE):
+                to = pointer(spread, i * width + w)
+                tiles.mean_tile(tiles.WIDE, to, pointer(starts, 0), 0, 1, w, KW, width, 1, 0, pointer(ones, 0), one)
         for h in range(H):
             # windows i with i*SH - PH <= h < i*SH - PH + KH
-            i_first = max(0, (h + PH - KH + SH) // SH)
-            i_last = min(OH, (h + PH) // SH + 1)
-            dx_row = dx[(plane * H + h) * W : (plane * H + h + 1) * W]
-            for w in range(W):
-                dx_row[w] = 0
-            for i in range(i_first, i_last):
-                spread_row = spread[i * W : (i + 1) * W]
+            i_first, i_last = max(0, (h + PH - KH + SH) // SH), min(OH, (h + PH) // SH + 1)
+            row, rows = (plane * H + h) * W, i_last - i_first
+            if lanes == 0 or rows <= 0:
                 for w in range(W):
-                    dx_row[w] += spread_row[w]
+                    total = dx.dtype.type(0)
+                    for i in range(i_first, i_last):
+                        total += spread[i * width + w]
+                    dx[row + w] = total
+                continue
+            for start in range(0, W, lanes):
+                w = min(start, W - lanes)
+                to = pointer(dx, row + w)
+                tiles.mean_tile(lanes, to, pointer(spread, 0), i_first, rows, w, 1, width, 1, 0, pointer(ones, 0), one)
 
 
 @kernel(

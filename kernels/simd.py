@@ -1,17 +1,12 @@
-"""The two register tiles that carry the arithmetic of dense layers and convolutions.
+"""Vectors inside Numba functions: what plain loops cannot say, written as LLVM IR with vectors of the host's width.
 
-A tile keeps ROWS x VECTORS accumulators in vector registers while it sums over k; Numba's own loops cannot express that, so
-the tiles are written as LLVM IR with vectors of the host's width.
+    Emitter                 IR of vector operations, for the register tiles in `tiles` and the moves below
+    pointer, shift          address of an array's element; a pointer some elements further on
+    array_at, itemsize      memory at an address as an array; bytes of what a pointer points to
+    copy_vector, copy_half, copy_group, copy_every_second, transpose_block
+                            moves between unaligned addresses
 
-    outer_tile        c[i, j] = init + sum_k a[i, k] * b[k, j]    scalars of a, broadcast, times vectors of b along j
-    outer_tile_at     the same, vectors of b and c at tabulated offsets: convolution without im2col
-    dot_tile          c[i, j] (+)= sum_k a[i, k] * b[j, k]        vectors along k on both sides, lanes added up at the end
-    dot_tile_at       the same, vectors of a and b at tabulated offsets
-    copy_vector, copy_half, copy_group, copy_every_second, transpose_block   moves between unaligned addresses
-    pointer           address of an element of an array
-
-The offset tables are the idea of M. Dukhan, "The Indirect Convolution Algorithm" (2019): entry k of a table says where tap k
-lies relative to an output pixel, so the columns of im2col never exist in memory.
+Pointer arithmetic is not checked, not even in bounds-checked builds: stay inside the array.
 """
 
 from llvmlite import ir
@@ -27,23 +22,20 @@ VECTOR_BYTES = host.vector_bytes()
 if host.vector_registers() == 32:
     OUTER_ROWS, OUTER_VECTORS, DOT_ROWS = (8, 6, 4, 3, 2, 1), 3, (6, 4, 2, 1)
 else:
-    OUTER_ROWS, OUTER_VECTORS, DOT_ROWS = (4, 2, 1), 3, (2, 1)
+    OUTER_ROWS, OUTER_VECTORS, DOT_ROWS = (4, 3, 2, 1), 3, (2, 1)
 DOT_COLUMNS = (4, 1)
 MAX_ROWS = OUTER_ROWS[0]
 
-# How an outer tile's accumulators start.
-ZERO, ACCUMULATE, ROW_BIAS, COLUMN_BIAS = range(4)
-
-_I64 = ir.IntType(64)
-_I32 = ir.IntType(32)
+I64 = ir.IntType(64)
+I32 = ir.IntType(32)
 
 
-def lanes(itemsize, half=False):
-    """Elements in one vector; `half` for vectors of half the register's width, which suit short rows."""
-    return VECTOR_BYTES // itemsize // (2 if half else 1)
+def lanes(itemsize):
+    """Elements in one vector."""
+    return VECTOR_BYTES // itemsize
 
 
-class _Emitter:
+class Emitter:
     """IR of vector operations on one element type and number of lanes, inside one function."""
 
     def __init__(self, builder, element, count):
@@ -66,8 +58,8 @@ class _Emitter:
 
     def splat(self, scalar):
         undefined = ir.Constant(self.vector, ir.Undefined)
-        first = self.builder.insert_element(undefined, scalar, ir.Constant(_I32, 0))
-        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_I32, self.lanes), [0] * self.lanes))
+        first = self.builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
+        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes))
 
     def fma(self, a, b, c):
         # fmuladd, not fma: without a fused instruction it is a multiplication and an addition, not a library call
@@ -78,24 +70,37 @@ class _Emitter:
 
     def mask(self, count):
         """Lanes below `count`, an int64."""
-        index = ir.VectorType(_I32, self.lanes)
+        index = ir.VectorType(I32, self.lanes)
         undefined = ir.Constant(index, ir.Undefined)
-        first = self.builder.insert_element(undefined, self.builder.trunc(count, _I32), ir.Constant(_I32, 0))
+        first = self.builder.insert_element(undefined, self.builder.trunc(count, I32), ir.Constant(I32, 0))
         limit = self.builder.shuffle_vector(first, undefined, ir.Constant(index, [0] * self.lanes))
         return self.builder.icmp_signed("<", ir.Constant(index, list(range(self.lanes))), limit)
 
     def masked_store(self, value, pointer, mask):
         target = self.vector.as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [self.vector, target, _I32, ir.VectorType(ir.IntType(1), self.lanes)])
+        kind = ir.FunctionType(ir.VoidType(), [self.vector, target, I32, ir.VectorType(ir.IntType(1), self.lanes)])
         function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.masked.store.{self.suffix}.p0")
-        self.builder.call(function, [value, self.builder.bitcast(pointer, target), ir.Constant(_I32, self.align), mask])
+        self.builder.call(function, [value, self.builder.bitcast(pointer, target), ir.Constant(I32, self.align), mask])
 
     def masked_load(self, pointer, mask):
         source = self.vector.as_pointer()
-        kind = ir.FunctionType(self.vector, [source, _I32, ir.VectorType(ir.IntType(1), self.lanes), self.vector])
+        kind = ir.FunctionType(self.vector, [source, I32, ir.VectorType(ir.IntType(1), self.lanes), self.vector])
         function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.masked.load.{self.suffix}.p0")
         pointer = self.builder.bitcast(pointer, source)
-        return self.builder.call(function, [pointer, ir.Constant(_I32, self.align), mask, self.zero])
+        return self.builder.call(function, [pointer, ir.Constant(I32, self.align), mask, self.zero])
+
+    def concatenate(self, parts):
+        """Equally long vectors, a power of two of them, one behind the other."""
+        while len(parts) > 1:
+            every = ir.Constant(ir.VectorType(I32, 2 * parts[0].type.count), list(range(2 * parts[0].type.count)))
+            parts = [self.builder.shuffle_vector(a, b, every) for a, b in zip(parts[::2], parts[1::2])]
+        return parts[0]
+
+    def part(self, value, number, width):
+        """Lanes number*width .. (number + 1)*width of a vector."""
+        taken = list(range(number * width, (number + 1) * width))
+        undefined = ir.Constant(value.type, ir.Undefined)
+        return self.builder.shuffle_vector(value, undefined, ir.Constant(ir.VectorType(I32, width), taken))
 
     def loop(self, count, start, body):
         """Carry `start` through ``body(k, values) -> values`` for k in range(count), count >= 1."""
@@ -104,15 +109,15 @@ class _Emitter:
         head, after = builder.append_basic_block("k"), builder.append_basic_block("end")
         builder.branch(head)
         builder.position_at_end(head)
-        k = builder.phi(_I64)
-        k.add_incoming(ir.Constant(_I64, 0), before)
+        k = builder.phi(I64)
+        k.add_incoming(ir.Constant(I64, 0), before)
         carried = []
         for value in start:
             phi = builder.phi(value.type)
             phi.add_incoming(value, before)
             carried.append(phi)
         values = body(k, carried)
-        following = builder.add(k, ir.Constant(_I64, 1))
+        following = builder.add(k, ir.Constant(I64, 1))
         k.add_incoming(following, builder.block)
         for phi, value in zip(carried, values):
             phi.add_incoming(value, builder.block)
@@ -134,7 +139,7 @@ class _Emitter:
         builder = self.builder
 
         def shuffle(a, b, lanes):
-            return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(lanes)), lanes))
+            return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(lanes)), lanes))
 
         partials = self.lanes  # per sum; neighbours in their vector
         while partials > 1:
@@ -146,13 +151,23 @@ class _Emitter:
             evens, odds = list(range(0, 2 * width, 2)), list(range(1, 2 * width, 2))
             vectors = [builder.fadd(shuffle(a, b, evens), shuffle(a, b, odds)) for a, b in pairs]
             partials //= 2
-        while len(vectors) > 1:
-            every = list(range(2 * vectors[0].type.count))
-            vectors = [shuffle(a, b, every) for a, b in zip(vectors[::2], vectors[1::2])]
-        return vectors[0]
+        return self.concatenate(vectors)
 
 
-def _function(module, name, result, arguments):
+def dispatch(builder, value, cases, emit):
+    """Switch over an int64: ``emit(key)`` writes the block for each (number, key) of `cases`; other values do nothing."""
+    after = builder.append_basic_block("after")
+    switch = builder.switch(value, after)
+    for number, key in cases:
+        block = builder.append_basic_block("case")
+        switch.add_case(ir.Constant(I64, number), block)
+        builder.position_at_end(block)
+        emit(key)
+        builder.branch(after)
+    builder.position_at_end(after)
+
+
+def function_of(module, name, result, arguments):
     """A function of this module by name, and whether it still needs a body. Never inlined: a tile wants all registers."""
     existing = module.globals.get(name)
     if existing is not None:
@@ -161,269 +176,6 @@ def _function(module, name, result, arguments):
     function.linkage = "internal"
     function.attributes.add("noinline")
     return function, True
-
-
-def _outer_body(emit, rows, vectors, a, a_row, a_k, b, step_k, place, depth, c, c_row, mode, bias):
-    """Body of an outer tile. `step_k(k)`: offset of b's row k; `place(v)`: offsets in b and c, and valid lanes, of vector v."""
-    builder = emit.builder
-    row = [ir.Constant(_I64, i) for i in range(rows)]
-    a_rows = [emit.at(a, builder.mul(a_row, i)) for i in row]
-    c_rows = [emit.at(c, builder.mul(c_row, i)) for i in row]
-    places = [place(v) for v in range(vectors)]
-    masks = [emit.mask(count) for _, _, count in places]
-
-    # How the accumulators start: one block for each mode, joined by phi nodes.
-    done = builder.append_basic_block("start")
-    otherwise = builder.append_basic_block("zero")
-    switch = builder.switch(mode, otherwise)
-    starts = []
-
-    def case(number, values):
-        if number is None:
-            builder.position_at_end(otherwise)
-        else:
-            block = builder.append_basic_block("init")
-            switch.add_case(ir.Constant(_I64, number), block)
-            builder.position_at_end(block)
-        starts.append((values(), builder.block))
-        builder.branch(done)
-
-    cells = [(i, v) for i in range(rows) for v in range(vectors)]
-    case(None, lambda: [emit.zero for _ in cells])
-    case(ACCUMULATE, lambda: [emit.masked_load(emit.at(c_rows[i], places[v][1]), masks[v]) for i, v in cells])
-
-    def row_bias():
-        values = [emit.splat(builder.load(emit.at(bias, i))) for i in row]
-        return [values[i] for i, _ in cells]
-
-    def column_bias():
-        values = [emit.masked_load(emit.at(bias, places[v][1]), masks[v]) for v in range(vectors)]
-        return [values[v] for _, v in cells]
-
-    case(ROW_BIAS, row_bias)
-    case(COLUMN_BIAS, column_bias)
-    builder.position_at_end(done)
-    start = []
-    for n in range(len(cells)):
-        phi = builder.phi(emit.vector)
-        for values, block in starts:
-            phi.add_incoming(values[n], block)
-        start.append(phi)
-
-    def body(k, sums):
-        base = emit.at(b, step_k(k))
-        b_k = [emit.load(emit.at(base, places[v][0])) for v in range(vectors)]
-        a_k_offset = builder.mul(a_k, k)
-        result = []
-        for i in range(rows):
-            scalar = emit.splat(builder.load(emit.at(a_rows[i], a_k_offset)))
-            result += [emit.fma(scalar, b_k[v], sums[i * vectors + v]) for v in range(vectors)]
-        return result
-
-    sums = emit.loop(depth, start, body)
-    full_width = ir.Constant(_I64, emit.lanes)
-    for v, (_, offset, count) in enumerate(places):
-        with builder.if_else(builder.icmp_signed(">=", count, full_width)) as (full, partial):
-            with full:
-                for i in range(rows):
-                    emit.store(sums[i * vectors + v], emit.at(c_rows[i], offset))
-            with partial:
-                for i in range(rows):
-                    emit.masked_store(sums[i * vectors + v], emit.at(c_rows[i], offset), masks[v])
-    builder.ret_void()
-
-
-def _dispatch(builder, cases, call):
-    """Switch over (value, key) cases of an int64, calling ``call(key)`` in each."""
-    value, keys = cases
-    after = builder.append_basic_block("tiled")
-    switch = builder.switch(value, after)
-    for number, key in keys:
-        block = builder.append_basic_block("tile")
-        switch.add_case(ir.Constant(_I64, number), block)
-        builder.position_at_end(block)
-        call(key)
-        builder.branch(after)
-    builder.position_at_end(after)
-
-
-def _make_outer(indexed, half):
-    """The outer tile as an intrinsic: one function for each number of rows and vectors, chosen at run time."""
-
-    def codegen(context, builder, signature, args):
-        rows, vectors, *rest = args
-        element = context.get_value_type(signature.args[2].dtype)
-        count = lanes(4 if isinstance(element, ir.FloatType) else 8, half)
-        value = builder.add(builder.mul(rows, ir.Constant(_I64, 8)), vectors)
-        keys = [(r * 8 + v, (r, v)) for r in OUTER_ROWS for v in range(1, OUTER_VECTORS + 1)]
-
-        def call(key):
-            kinds = [argument.type for argument in rest]
-            name = f"outer_{key[0]}x{key[1]}x{count}_{element}_{'at' if indexed else 'linear'}"
-            function, new = _function(builder.module, name, ir.VoidType(), kinds)
-            if new:
-                inner = ir.IRBuilder(function.append_basic_block("entry"))
-                emit = _Emitter(inner, element, count)
-                if indexed:
-                    a, a_row, a_k, b, offsets, table, depth, c, c_row, mode, bias = function.args
-
-                    def place(v):
-                        return [inner.load(emit.at(table, ir.Constant(_I64, 3 * v + n))) for n in range(3)]
-
-                    def step_k(k):
-                        return inner.load(emit.at(offsets, k))
-                else:
-                    a, a_row, a_k, b, b_k, columns, depth, c, c_row, mode, bias = function.args
-
-                    def place(v):
-                        offset = ir.Constant(_I64, v * count)
-                        return offset, offset, inner.sub(columns, offset)
-
-                    def step_k(k):
-                        return inner.mul(b_k, k)
-
-                _outer_body(emit, *key, a, a_row, a_k, b, step_k, place, depth, c, c_row, mode, bias)
-            builder.call(function, rest)
-
-        _dispatch(builder, (value, keys), call)
-        return context.get_dummy_value()
-
-    if indexed:
-
-        @intrinsic
-        def tile(typingctx, rows, vectors, a, a_row, a_k, b, offsets, table, depth, c, c_row, mode, bias):
-            n, p, table_type = types.int64, types.CPointer(a.dtype), types.CPointer(types.int64)
-            return types.void(n, n, p, n, n, p, table_type, table_type, n, p, n, n, p), codegen
-    else:
-
-        @intrinsic
-        def tile(typingctx, rows, vectors, a, a_row, a_k, b, b_k, columns, depth, c, c_row, mode, bias):
-            n, p = types.int64, types.CPointer(a.dtype)
-            return types.void(n, n, p, n, n, p, n, n, n, p, n, n, p), codegen
-
-    return tile
-
-
-outer_tile = _make_outer(indexed=False, half=False)
-outer_tile_half = _make_outer(indexed=False, half=True)
-outer_tile_at = _make_outer(indexed=True, half=False)
-outer_tile_at_half = _make_outer(indexed=True, half=True)
-
-
-def _make_dot(indexed, half=False):
-    """The dot tile as an intrinsic. `depth` counts whole vectors; rows of the linear tile may end in `tail` further lanes."""
-
-    def codegen(context, builder, signature, args):
-        rows, columns, *rest = args
-        element = context.get_value_type(signature.args[2].dtype)
-        count = lanes(4 if isinstance(element, ir.FloatType) else 8, half)
-        value = builder.add(builder.mul(rows, ir.Constant(_I64, 8)), columns)
-        keys = [(r * 8 + n, (r, n)) for r in DOT_ROWS for n in DOT_COLUMNS]
-
-        def call(key):
-            kinds = [argument.type for argument in rest]
-            name = f"dot_{key[0]}x{key[1]}x{count}_{element}_{'at' if indexed else 'linear'}"
-            function, new = _function(builder.module, name, ir.VoidType(), kinds)
-            if new:
-                _dot_body(
-                    _Emitter(ir.IRBuilder(function.append_basic_block("entry")), element, count), *key, indexed, function.args
-                )
-            builder.call(function, rest)
-
-        _dispatch(builder, (value, keys), call)
-        return context.get_dummy_value()
-
-    if indexed:
-
-        @intrinsic
-        def tile(typingctx, rows, columns, a, a_row, b, offsets, whole, depth, partial, tail, c, c_row, accumulate):
-            n, p, table = types.int64, types.CPointer(a.dtype), types.CPointer(types.int64)
-            return types.void(n, n, p, n, p, table, table, n, table, n, p, n, n), codegen
-    else:
-
-        @intrinsic
-        def tile(typingctx, rows, columns, a, a_row, b, b_row, depth, tail, c, c_row, accumulate):
-            n, p = types.int64, types.CPointer(a.dtype)
-            return types.void(n, n, p, n, p, n, n, n, p, n, n), codegen
-
-    return tile
-
-
-def _dot_body(emit, rows, columns, indexed, args):
-    builder = emit.builder
-    width = ir.Constant(_I64, emit.lanes)
-    zero = ir.Constant(_I64, 0)
-    if indexed:
-        a, a_row, b, offsets, whole, depth, partial, tail, c, c_row, accumulate = args
-        b_rows = [emit.at(b, builder.load(emit.at(offsets, ir.Constant(_I64, j)))) for j in range(columns)]
-    else:
-        a, a_row, b, b_row, depth, tail, c, c_row, accumulate = args
-        b_rows = [emit.at(b, builder.mul(b_row, ir.Constant(_I64, j))) for j in range(columns)]
-    a_rows = [emit.at(a, builder.mul(a_row, ir.Constant(_I64, i))) for i in range(rows)]
-
-    def multiply(a_at, b_at, sums, load):
-        b_k = [load(emit.at(pointer, b_at)) for pointer in b_rows]
-        result = []
-        for i in range(rows):
-            a_k = load(emit.at(a_rows[i], a_at))
-            result += [emit.fma(a_k, b_k[j], sums[i * columns + j]) for j in range(columns)]
-        return result
-
-    def entry(table, k, words):
-        at = emit.at(table, builder.mul(k, ir.Constant(_I64, words)))
-        return [builder.load(emit.at(at, ir.Constant(_I64, n))) for n in range(words)]
-
-    def whole_step(k, sums):
-        b_at, a_at = entry(whole, k, 2) if indexed else [builder.mul(k, width)] * 2
-        return multiply(a_at, b_at, sums, emit.load)
-
-    def partial_step(k, sums):
-        # The indexed tile has `tail` vectors that are partly valid; the linear one has at most one, of `tail` lanes.
-        b_at, a_at, valid = entry(partial, k, 3) if indexed else [*[builder.mul(depth, width)] * 2, tail]
-        mask = emit.mask(valid)
-        return multiply(a_at, b_at, sums, lambda pointer: emit.masked_load(pointer, mask))
-
-    def loop_unless_empty(count, start, step):
-        before = builder.block
-        some, joined = builder.append_basic_block("some"), builder.append_basic_block("joined")
-        builder.cbranch(builder.icmp_signed(">", count, zero), some, joined)
-        builder.position_at_end(some)
-        sums = emit.loop(count, start, step)
-        last = builder.block
-        builder.branch(joined)
-        builder.position_at_end(joined)
-        return _join(builder, [(start, before), (sums, last)])
-
-    sums = loop_unless_empty(depth, [emit.zero] * (rows * columns), whole_step)
-    partials = tail if indexed else builder.zext(builder.icmp_signed(">", tail, zero), _I64)
-    sums = loop_unless_empty(partials, sums, partial_step)
-    results = [emit.lane_sums(sums[i * columns : (i + 1) * columns]) for i in range(rows)]
-    pointers = [emit.at(c, builder.mul(c_row, ir.Constant(_I64, i))) for i in range(rows)]
-    with builder.if_else(builder.icmp_signed("!=", accumulate, zero)) as (add, overwrite):
-        with add:
-            for value, pointer in zip(results, pointers):
-                cast = builder.bitcast(pointer, value.type.as_pointer())
-                emit.store(builder.fadd(builder.load(cast, align=emit.align), value), pointer)
-        with overwrite:
-            for value, pointer in zip(results, pointers):
-                emit.store(value, pointer)
-    builder.ret_void()
-
-
-def _join(builder, branches):
-    """Phi nodes over lists of values, one (values, block) for each way in."""
-    joined = []
-    for n in range(len(branches[0][0])):
-        phi = builder.phi(branches[0][0][n].type)
-        for values, block in branches:
-            phi.add_incoming(values[n], block)
-        joined.append(phi)
-    return joined
-
-
-dot_tile = _make_dot(indexed=False)
-dot_tile_at = _make_dot(indexed=True)
-dot_tile_at_half = _make_dot(indexed=True, half=True)
 
 
 @intrinsic
@@ -449,7 +201,7 @@ def _make_copy(count):
     def copy(typingctx, target, source):
         def codegen(context, builder, signature, args):
             element, full = _element_and_lanes(context, signature.args[0])
-            emit = _Emitter(builder, element, count(full))
+            emit = Emitter(builder, element, count(full))
             emit.store(emit.load(args[1]), args[0])
             return context.get_dummy_value()
 
@@ -469,12 +221,12 @@ def copy_every_second(typingctx, target, source):
 
     def codegen(context, builder, signature, args):
         element, count = _element_and_lanes(context, signature.args[0])
-        emit = _Emitter(builder, element, count)
-        low, high = emit.load(args[1]), emit.load(emit.at(args[1], ir.Constant(_I64, count - 1)))
+        emit = Emitter(builder, element, count)
+        low, high = emit.load(args[1]), emit.load(emit.at(args[1], ir.Constant(I64, count - 1)))
         half = (count + 1) // 2
         picked = list(range(0, count, 2)) + [count + 2 * (j - half) + count % 2 + 1 for j in range(half, count)]
         if count > 1:
-            low = builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(_I32, count), picked))
+            low = builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(I32, count), picked))
         emit.store(low, args[0])
         return context.get_dummy_value()
 
@@ -488,19 +240,19 @@ def transpose_block(typingctx, target, target_row, source, source_row):
     def codegen(context, builder, signature, args):
         element, count = _element_and_lanes(context, signature.args[0])
         name = f"transpose_{count}_{element}"
-        function, new = _function(builder.module, name, ir.VoidType(), [argument.type for argument in args])
+        function, new = function_of(builder.module, name, ir.VoidType(), [argument.type for argument in args])
         if new:
             inner = ir.IRBuilder(function.append_basic_block("entry"))
-            emit = _Emitter(inner, element, count)
+            emit = Emitter(inner, element, count)
             target, target_row, source, source_row = function.args
-            at = [ir.Constant(_I64, i) for i in range(count)]
+            at = [ir.Constant(I64, i) for i in range(count)]
             rows = [emit.load(emit.at(source, inner.mul(source_row, i))) for i in at]
             # Step h swaps the off-diagonal h x h blocks of every 2h x 2h block.
             step = 1
             while step < count:
                 low = [j if not j & step else count + j - step for j in range(count)]
                 high = [j + step if not j & step else count + j for j in range(count)]
-                index = ir.VectorType(_I32, count)
+                index = ir.VectorType(I32, count)
                 for i in range(count):
                     if not i & step:
                         upper, lower = rows[i], rows[i + step]
@@ -532,7 +284,7 @@ def itemsize(typingctx, base):
     """Bytes of the element that a pointer points to."""
 
     def codegen(context, builder, signature, args):
-        return ir.Constant(_I64, 4 if isinstance(context.get_value_type(signature.args[0].dtype), ir.FloatType) else 8)
+        return ir.Constant(I64, 4 if isinstance(context.get_value_type(signature.args[0].dtype), ir.FloatType) else 8)
 
     return types.int64(base), codegen
 

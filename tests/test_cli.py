@@ -97,9 +97,7 @@ def test_empty_data(capsys, never_trains, folder):
 @pytest.mark.parametrize("option, name", [("--save", "model.safetensors"), ("--plot", "curves.png")])
 def test_outputs_that_cannot_be_written(capsys, never_trains, tmp_path, option, name):
     missing = tmp_path / "no" / name
-    assert refusal(capsys, "train", option, missing) == (
-        f"fastnn train: error: no such folder: {tmp_path / 'no'}: {missing}"
-    )
+    assert refusal(capsys, "train", option, missing) == (f"fastnn train: error: no such folder: {tmp_path / 'no'}: {missing}")
     taken = tmp_path / name
     taken.mkdir()
     assert refusal(capsys, "train", option, taken) == f"fastnn train: error: is a folder: {taken}"
@@ -164,16 +162,12 @@ def test_seed_decides_the_network(tmp_path, folder):
     assert a == b != c
 
 
-def test_rate_is_held_then_falls():
-    class Trainer:
-        optimizer = type("Optimizer", (), {"lr": 0.5})()
-
-    rates = []
-    callback, trainer = cli._schedule(0.5, 8), Trainer()
-    for trainer.epoch in range(1, 8):  # after which epoch
-        callback(trainer, {})
-        rates.append(trainer.optimizer.lr)
-    assert rates == pytest.approx([0.5, 0.5, 0.5, 0.4375, 0.3125, 0.1875, 0.0625])
+def test_rate_falls_around_its_mean(monkeypatch, folder):
+    rates, step = [], fnn.Adam.update
+    monkeypatch.setattr(fnn.Adam, "update", lambda self, *arrays: rates.append(self.lr) or step(self, *arrays))
+    train("--data", folder, "--epochs", 4, "--lr", 0.004, "--batch-size", 600)
+    assert rates == pytest.approx([0.007, 0.005, 0.003, 0.001])
+    assert cli._rate(0.5, 0, 1) == 0.5
 
 
 def test_divergence_is_reported(capsys, tmp_path, folder):

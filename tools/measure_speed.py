@@ -16,6 +16,7 @@ import argparse
 import os
 import platform
 import time
+from functools import partial
 
 import numpy as np
 
@@ -79,21 +80,29 @@ def report(label, flops, times, reference="NumPy"):
     print(line, flush=True)
 
 
-def dense_cases(rounds):
-    from fastnn.kernels import dense
-    from fastnn.kernels.reference import dense as twin
+def report_operations(label, family, operations, flops, rounds, peers=None):
+    """A line for each of `operations`: name -> (kernel, arguments), on fastnn's kernels and on NumPy's."""
+    from fastnn import kernels
 
+    for operation, (name, arguments) in operations.items():
+        numba, numpy = (getattr(getattr(package, family), name) for package in (kernels, kernels.reference))
+        contestants = {"fastnn": partial(numba, *arguments), "NumPy": partial(numpy, *arguments), "sgemm": sgemm()}
+        if peers:
+            contestants["PyTorch"] = peers[operation]
+        report(f"{label} {operation}", flops, compare(contestants, rounds))
+
+
+def dense_cases(rounds):
     rng = np.random.default_rng(0)
     for name, (n, inputs, outputs) in DENSE.items():
         x, weight, dout = (rng.standard_normal(s, dtype=np.float32) for s in ((n, inputs), (outputs, inputs), (n, outputs)))
         out, dx, dweight = np.ones_like(dout), np.ones_like(x), np.ones_like(weight)
-        for operation, call in {
-            "forward": lambda k: k.dense_forward(out, x, weight, None),
-            "input gradient": lambda k: k.dense_backward_input(dx, dout, weight),
-            "weight gradient": lambda k: k.dense_backward_weight(dweight, x, dout),
-        }.items():
-            contestants = {"fastnn": lambda: call(dense), "NumPy": lambda: call(twin), "sgemm": sgemm()}
-            report(f"dense {name} {operation}", 2 * n * inputs * outputs, compare(contestants, rounds))
+        operations = {
+            "forward": ("dense_forward", (out, x, weight, None)),
+            "input gradient": ("dense_backward_input", (dx, dout, weight)),
+            "weight gradient": ("dense_backward_weight", (dweight, x, dout)),
+        }
+        report_operations(f"dense {name}", "dense", operations, 2 * n * inputs * outputs, rounds)
 
 
 def torch_conv(x, weight, dout, stride, padding):
@@ -115,9 +124,7 @@ def torch_conv(x, weight, dout, stride, padding):
 
 
 def conv_cases(rounds, with_torch, cases):
-    from fastnn.kernels import conv
     from fastnn.kernels.geometry import conv_output_size
-    from fastnn.kernels.reference import conv as twin
 
     rng = np.random.default_rng(0)
     for n, c, h, w, f, k, stride, padding in cases:
@@ -127,22 +134,45 @@ def conv_cases(rounds, with_torch, cases):
         dout = rng.standard_normal((n, f, oh, ow), dtype=np.float32)
         out, dx, dweight = np.ones_like(dout), np.ones_like(x), np.ones_like(weight)
         options = ((stride, stride), (padding, padding), (1, 1), 1)
-        peers = torch_conv(x, weight, dout, stride, padding) if with_torch else {}
-        for operation, call in {
-            "forward": lambda kernels: kernels.conv2d_forward(out, x, weight, None, *options),
-            "input gradient": lambda kernels: kernels.conv2d_backward_input(dx, dout, weight, *options),
-            "weight gradient": lambda kernels: kernels.conv2d_backward_weight(dweight, x, dout, *options),
-        }.items():
-            contestants = {"fastnn": lambda: call(conv), "NumPy": lambda: call(twin), "sgemm": sgemm()}
-            if peers:
-                contestants["PyTorch"] = peers[operation]
-            label = f"conv {n},{c},{h},{w} F{f} K{k} s{stride} p{padding} {operation}"
-            report(label, 2 * n * f * oh * ow * c * k * k, compare(contestants, rounds))
+        operations = {
+            "forward": ("conv2d_forward", (out, x, weight, None, *options)),
+            "input gradient": ("conv2d_backward_input", (dx, dout, weight, *options)),
+            "weight gradient": ("conv2d_backward_weight", (dweight, x, dout, *options)),
+        }
+        peers = torch_conv(x, weight, dout, stride, padding) if with_torch else None
+        label = f"conv {n},{c},{h},{w} F{f} K{k} s{stride} p{padding}"
+        report_operations(label, "conv", operations, 2 * n * f * oh * ow * c * k * k, rounds, peers)
+
+
+def mixed_cases(rounds):
+    """NumPy's and fastnn's threads taking turns: each pair of calls beside the two alone."""
+    from fastnn.kernels import activations, dense
+
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((400, 400), dtype=np.float32)
+    product = np.empty_like(a)
+    flat, positive = a.reshape(-1), np.empty(a.size, np.float32)
+    x, weight, out = (rng.standard_normal(s, dtype=np.float32) for s in ((128, 784), (256, 784), (128, 256)))
+    matmul = partial(np.matmul, a, a, out=product)
+    for name, call in {
+        "ReLU of 160,000": partial(activations.relu_forward, positive, flat),
+        "dense 128x784 @ 784x256": partial(dense.dense_forward, out, x, weight, None),
+    }.items():
+
+        def alternate(call=call):
+            matmul()
+            call()
+
+        times = compare({"alternating": alternate, "NumPy": matmul, "fastnn": call}, rounds)
+        both, alone = times["alternating"][0], times["NumPy"][0] + times["fastnn"][0]
+        print(
+            f"mixed: NumPy 400x400 @ 400x400, then {name:<24} {both * 1e6:6.0f} us; alone {alone * 1e6:.0f}: {both / alone:.2f}"
+        )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("families", nargs="*", help="dense, conv, more_conv; default: dense conv")
+    parser.add_argument("families", nargs="*", help="dense, conv, more_conv, mixed; default: dense conv mixed")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--torch", action="store_true", help="time PyTorch's operations too")
     arguments = parser.parse_args()
@@ -150,11 +180,13 @@ def main():
     import fastnn
 
     print(f"fastnn {fastnn.__version__}, NumPy {np.__version__}, {platform.machine()}, {fastnn.num_threads()} threads")
-    for family in arguments.families or ["dense", "conv"]:
+    for family in arguments.families or ["dense", "conv", "mixed"]:
         if family == "dense":
             dense_cases(arguments.rounds)
         elif family in ("conv", "more_conv"):
             conv_cases(arguments.rounds, arguments.torch, CONV if family == "conv" else EXTRA_CONV)
+        elif family == "mixed":
+            mixed_cases(arguments.rounds)
         else:
             parser.error(f"unknown family {family!r}")
 

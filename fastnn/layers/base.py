@@ -389,9 +389,7 @@ class Layer:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise TypeError(f"{self.class_name}: a constructor with *{name} needs a get_config of its own")
             if name not in arguments and not hasattr(self, name):
-                raise TypeError(
-                    f"{self.class_name}: keep constructor argument {name!r} as an attribute to save the layer"
-                )
+                raise TypeError(f"{self.class_name}: keep constructor argument {name!r} as an attribute to save the layer")
             value = arguments[name] if name in arguments else getattr(self, name)
             config[name] = to_json(value, f"{self.class_name}: {name}")
         return config

@@ -34,9 +34,7 @@ def layer_from_config(config):
         raise ValueError(f"layer_from_config: expected a dict with the name of a 'class', got {config!r:.80}")
     cls = _classes.get(config["class"])
     if cls is None:
-        raise ValueError(
-            f"layer_from_config: no layer class {config['class']!r}; import the module that defines it first"
-        )
+        raise ValueError(f"layer_from_config: no layer class {config['class']!r}; import the module that defines it first")
     try:
         return cls.from_config({name: _from_json(value) for name, value in config.items() if name != "class"})
     except (TypeError, KeyError) as error:

@@ -37,9 +37,7 @@ class Flatten(ShapedLayer):
         self.start_dim = as_int(start_dim, "Flatten: start_dim")
         self.end_dim = as_int(end_dim, "Flatten: end_dim")
         if self.start_dim == 0 or self.end_dim == 0:
-            raise ValueError(
-                f"Flatten: axis 0 is the batch and stays, got start_dim={self.start_dim}, end_dim={self.end_dim}"
-            )
+            raise ValueError(f"Flatten: axis 0 is the batch and stays, got start_dim={self.start_dim}, end_dim={self.end_dim}")
 
     def infer(self, shape, x_shape=None):
         ndim = len(shape) + 1

@@ -41,9 +41,7 @@ class _Pool(ShapedLayer):
         check_planes(self, shape, x_shape)
         out = tuple(pool_output_size(size, *window, self.ceil_mode) for size, window in zip(shape[1:], self._windows))
         if min(out) < 1:
-            raise self.shape_error(
-                f"({self.axes}) of at least one window, kernel_size={self.kernel_size}", shape, x_shape
-            )
+            raise self.shape_error(f"({self.axes}) of at least one window, kernel_size={self.kernel_size}", shape, x_shape)
         return (shape[0], *out)
 
 
@@ -266,9 +264,7 @@ class AvgPool2d(_AvgPool):
     spatial = 2
     axes = "H, W"
 
-    def __init__(
-        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
-    ):
+    def __init__(self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
         super().__init__()
         self._set_windows(kernel_size, stride, padding, 1, ceil_mode)
         self.count_include_pad = as_bool(count_include_pad, "AvgPool2d: count_include_pad")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 # N, C, L
-SHAPES = [(3, 4, 5), (2, 1, 1), (7, 3, 1), (1, 2, 9), (4, 17, 33), (16, 5, 64), (130, 6, 1), (3, 2, 1100)]
+# not (2, 1, 1): two values always normalise to -1 and 1, and their gradient is rounding noise
+SHAPES = [(3, 4, 5), (2, 1, 3), (7, 3, 1), (1, 2, 9), (4, 17, 33), (16, 5, 64), (130, 6, 1), (3, 2, 1100)]
 EPS = 1e-5
 
 

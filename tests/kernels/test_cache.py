@@ -46,9 +46,9 @@ def copy(tmp_path):
 def test_editing_a_callee_in_another_file_runs_the_new_code(copy):
     assert copy(RELU)[0] == "3.0"
     assert copy(RELU)[0] == "3.0"
-    tile = copy.package / "kernels" / "simd.py"
+    tile = copy.package / "kernels" / "tiles.py"
     text = tile.read_text()
-    # The dot tile adds the products: make it subtract the sum.
+    # Where a dot tile stores its sums, store their negatives.
     edited = text.replace("emit.store(value, pointer)\n    builder.ret_void()", "emit.store(builder.fneg(value), pointer)\n    builder.ret_void()")
     assert edited != text
     tile.write_text(edited)

@@ -53,9 +53,7 @@ MAXPOOL2D = [
 ]
 AVGPOOL2D = [
     {"kernel_size": k, "stride": s, "padding": p, "ceil_mode": c, "count_include_pad": i, "divisor_override": o}
-    for k, s, p, c, i, o in itertools.product(
-        [2, (3, 2)], [None, 1, (2, 5)], [0, 1], [False, True], [False, True], [None, 3]
-    )
+    for k, s, p, c, i, o in itertools.product([2, (3, 2)], [None, 1, (2, 5)], [0, 1], [False, True], [False, True], [None, 3])
 ]
 POOL1D = [
     {"kernel_size": k, "stride": s, "padding": p, "ceil_mode": c}

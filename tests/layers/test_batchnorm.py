@@ -21,9 +21,7 @@ def test_prediction_uses_running_statistics_and_leaves_them(rng, dtype):
     layer.state["running_mean"] = np.array([1, 2, 3], dtype)
     before = layer.state_dict()
     out = layer.forward(x)
-    np.testing.assert_allclose(
-        out, (x - np.array([1, 2, 3]).reshape(3, 1, 1)) / np.sqrt(1 + 1e-5), rtol=1e-5, atol=1e-5
-    )
+    np.testing.assert_allclose(out, (x - np.array([1, 2, 3]).reshape(3, 1, 1)) / np.sqrt(1 + 1e-5), rtol=1e-5, atol=1e-5)
     for name, array in layer.state_dict().items():
         np.testing.assert_array_equal(array, before[name])
 
@@ -59,9 +57,7 @@ def test_large_offset_keeps_its_digits(rng, impl):
 def test_one_value_per_channel_cannot_be_normalised(shape):
     layer, x = fnn.BatchNorm1d(3), np.ones(shape, np.float32)
     before = layer.state_dict()
-    with pytest.raises(
-        ValueError, match=r"BatchNorm1d: expected more than 1 value per channel in training, got x.shape"
-    ):
+    with pytest.raises(ValueError, match=r"BatchNorm1d: expected more than 1 value per channel in training, got x.shape"):
         layer.forward(x, training=True)
     assert layer.forward(x).shape == shape
     for name, array in layer.state_dict().items():

@@ -6,9 +6,7 @@ import fastnn as fnn
 
 def test_worked_answers(impl):
     softmax = fnn.Softmax(1).use(impl)
-    np.testing.assert_allclose(
-        softmax.forward(np.array([[0.3, 2.9, 4.0]]))[0], [0.01821127, 0.24519181, 0.73659691], rtol=1e-6
-    )
+    np.testing.assert_allclose(softmax.forward(np.array([[0.3, 2.9, 4.0]]))[0], [0.01821127, 0.24519181, 0.73659691], rtol=1e-6)
     large = softmax.forward(np.array([[1010.0, 1000, 990]]))[0]
     np.testing.assert_allclose(large, [9.99954600e-01, 4.53978686e-05, 2.06106005e-09], rtol=1e-8)
     log = fnn.LogSoftmax(1).use(impl)
