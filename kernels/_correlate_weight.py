@@ -53,7 +53,7 @@ def correlate_weight(dweight, image, dout, offsets, whole, partial, phases, plan
                     target = ((sample_set * groups + g) * filters + f) * depth + c0 * taps
                     k = 0
                     while k < block * taps:
-                        columns = 4 if block * taps - k >= 4 else 1
+                        columns = min(4, block * taps - k)
                         to, b_k = simd.pointer(dweight, target + k), simd.pointer(offsets, k)
                         invoke(
                             tile,
@@ -114,8 +114,9 @@ def weight_tables(x_shape, dout_shape, weight_shape, stride, padding, dilation, 
     samples_per_set = -(-samples // sets)
     sets = -(-samples // samples_per_set)
     if sets * groups * filter_blocks < ITEMS:
-        filter_blocks = min(-(-filters // (2 * simd.DOT_ROWS[0])), -(-ITEMS // (sets * groups)))
-    block_filters = -(-filters // filter_blocks)
+        filter_blocks = -(-ITEMS // (sets * groups))
+    tile = simd.DOT_ROWS[0]
+    block_filters = min(filters, max(2 * tile, -(-filters // (filter_blocks * tile)) * tile))
     filter_blocks = -(-filters // block_filters)
 
     plane_bytes = correlation.planes.size * dtype.itemsize

@@ -58,7 +58,8 @@ class Correlation(NamedTuple):
     offsets: np.ndarray  # where tap k of a class lies relative to an output's position, classes one after the other
     vectors: np.ndarray  # (pieces, 3): position in the planes, position among the class's pixels, valid lanes
     classes: np.ndarray  # (classes, 11)
-    taps: tuple  # for each class, which kernel positions kh*KW + kw it sums over
+    taps: np.ndarray  # the kernel positions kh*KW + kw that each class sums over, classes one after the other
+    tap_counts: np.ndarray  # (classes,)
     pixels: int  # of the largest class
 
 
@@ -109,7 +110,8 @@ def _tables(channels, planes, phases, classes, dtype):
         np.array(offsets, np.int64),
         np.concatenate(vectors),
         np.array(table, np.int64),
-        tuple(np.array(taps, np.int64) for *_, taps, _ in classes),
+        np.array([tap for *_, taps, _ in classes for tap in taps], np.int64),
+        np.array([len(taps) for *_, taps, _ in classes], np.int64),
         max(height * width for height, width, *_ in classes),
     )
 

@@ -8,7 +8,6 @@
 
 Each loop runs over slices from first to last: indices that start at 0 and end at a size need no test for wrapping around,
 so the loop vectorises. NaN stays NaN everywhere: comparisons are written so that it falls on the side of the value.
-`out` may be the same array as an input.
 """
 
 from ._kernel import kernel

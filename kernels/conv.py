@@ -72,17 +72,23 @@ def conv2d_forward(out, x, weight, bias, stride, padding, dilation, groups):
 
 
 @kernel()
-def _gather_weight(target, weight, which, filters, channels, first, last):
-    """target[g, c, f, t] = weight[g*F + f, c, which[t]]: rows of a correlation over dout. Items: (group, channel)."""
-    taps = which.size
+def _gather_weight(target, weight, taps, counts, filters, channels, first, last):
+    """Weights in the order of the input's gradient: for each class, target[g, c, f, t] = weight[g*F + f, c, taps[t]].
+
+    `taps` has the taps of all classes, `counts` how many belong to each. Items: (group, channel).
+    """
     for item in range(first, last):
         g, c = item // channels, item % channels
-        at = item * filters * taps
-        for f in range(filters):
-            kernel_fc = weight[g * filters + f, c]
-            for t in range(taps):
-                target[at] = kernel_fc[which[t]]
-                at += 1
+        class_at = tap_at = 0
+        for n in range(counts.size):
+            at = class_at + item * filters * counts[n]
+            for f in range(filters):
+                kernel_fc = weight[g * filters + f, c]
+                for t in range(tap_at, tap_at + counts[n]):
+                    target[at] = kernel_fc[taps[t]]
+                    at += 1
+            class_at += weight.shape[0] * channels * counts[n]
+            tap_at += counts[n]
 
 
 def conv2d_backward_input(dx, dout, weight, stride, padding, dilation, groups):
@@ -124,14 +130,10 @@ def conv2d_backward_input(dx, dout, weight, stride, padding, dilation, groups):
     # Rows of the correlations: for each class of pixels, (channel, filter and tap). Their bytes are those of weight.
     gathered = workspace("conv.weight", (weight.size,), dx.dtype)
     flat_kernel = weight.reshape(*weight.shape[:2], -1)
-    phases, at = [], 0
-    for taps in correlation.taps:
-        if taps.size:
-            target = gathered[at : at + weight.shape[0] * channels * taps.size]
-            phases.append(_gather_weight.phase((target, flat_kernel, taps, filters, channels), groups * channels, 8))
-            at += target.size
+    args = (gathered, flat_kernel, correlation.taps, correlation.tap_counts, filters, channels)
+    gather = _gather_weight.phase(args, groups * channels, max(1, groups * channels // 16))
     phase, scratch = correlate_phase(dx, dout, gathered, EMPTY[dx.dtype], correlation, groups, stride)
-    run([*phases, phase], scratch, parallel=_is_large(dout.size, *weight.shape[1:]))
+    run([gather, phase], scratch, parallel=_is_large(dout.size, *weight.shape[1:]))
 
 
 def conv2d_backward_weight(dweight, x, dout, stride, padding, dilation, groups):

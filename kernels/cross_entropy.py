@@ -12,9 +12,10 @@ and -log(p[c]) = log(sum_k exp(x[k] - max)) - (x[c] - max). A class index t unde
 q[c] = weight[c] * ((1 - s) * [c == t] + s / C). The work is laid out as in `softmax`.
 """
 
+from ._jit import jit
 from ._kernel import kernel
 from ._math import log, scratch_array
-from .softmax import LANES, block_of, lane_exponentials, over_blocks, over_rows, row_exponentials, row_sum
+from ._rows_and_lanes import LANES, block_of, lane_exponentials, over_blocks, over_rows, row_exponentials, row_sum
 
 
 def cross_entropy_forward(loss, dx, x, target, weight, label_smoothing, ignore_index):
@@ -154,6 +155,12 @@ def cross_entropy_probabilities_forward(loss, dx, x, target, weight, label_smoot
     run_kernel(loss, dx, x, target, weight, label_smoothing)
 
 
+@jit(fastmath=False)
+def _times(a, b):
+    """a * b, rounded: fused into a subtraction it would not be the product that a sum elsewhere contains."""
+    return a * b
+
+
 @kernel(**over_rows)
 def _probabilities_rows(loss, dx, x, target, weight, label_smoothing, first, last):
     C = x.shape[1]
@@ -166,13 +173,13 @@ def _probabilities_rows(loss, dx, x, target, weight, label_smoothing, first, las
         row, dx_row, target_row = x[r * C : (r + 1) * C], dx[r * C : (r + 1) * C], target[r * C : (r + 1) * C]
         largest, total, q_total, dot = loss[r], row_sum(dx_row), zero, zero
         for c in range(C):
-            q = weight[c] * (sharp * target_row[c] + smooth)
+            q = _times(weight[c], sharp * target_row[c] + smooth)
             q_total += q
             dot += q * (row[c] - largest)
         loss[r] = q_total * log(total) - dot
         scale = q_total / total
         for c in range(C):
-            dx_row[c] = dx_row[c] * scale - weight[c] * (sharp * target_row[c] + smooth)
+            dx_row[c] = dx_row[c] * scale - _times(weight[c], sharp * target_row[c] + smooth)
 
 
 @kernel(**over_blocks)
@@ -193,7 +200,7 @@ def _probabilities_lanes(loss, dx, x, target, weight, label_smoothing, first, la
             at, weight_c = start + c * L, weight[c]
             row, target_c = x[at : at + lanes], target[at : at + lanes]
             for b in range(lanes):
-                q = weight_c * (sharp * target_c[b] + smooth)
+                q = _times(weight_c, sharp * target_c[b] + smooth)
                 q_totals[b] += q
                 dots[b] += q * (row[b] - maxima[b])
         for b in range(lanes):
@@ -203,7 +210,7 @@ def _probabilities_lanes(loss, dx, x, target, weight, label_smoothing, first, la
             at, weight_c = start + c * L, weight[c]
             dx_c, target_c = dx[at : at + lanes], target[at : at + lanes]
             for b in range(lanes):
-                dx_c[b] = dx_c[b] * sums[b] - weight_c * (sharp * target_c[b] + smooth)
+                dx_c[b] = dx_c[b] * sums[b] - _times(weight_c, sharp * target_c[b] + smooth)
 
 
 @kernel(

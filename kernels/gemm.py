@@ -169,7 +169,7 @@ def dot_blocks(c, a, b, bias, block_columns, tile, first, last):
             else:
                 j = left
                 while j < right:
-                    columns = 4 if right - j >= 4 else 1
+                    columns = min(4, right - j)
                     b_j = simd.pointer(b, j * depth + k0)
                     i = 0
                     while i < m:

@@ -7,15 +7,8 @@ Tap (kh, kw) of the window at position (i, j) lies at row i*SH - PH + kh*DH and 
 Both are parallel over the N*C planes of the image: what a plane's columns hold comes from that plane alone.
 """
 
-from ._jit import jit
 from ._kernel import kernel
-
-
-@jit
-def valid_range(offset, size, positions, stride):
-    """Positions first..last, of `positions`, for which ``position*stride + offset`` lies in 0..size-1."""
-    first = min(max(0, (stride - 1 - offset) // stride), positions)
-    return first, max(first, min(positions, (size - 1 - offset) // stride + 1))
+from ._windows import valid_range
 
 
 def _chunk(col, x):
@@ -66,10 +59,11 @@ def im2col(col, x, kernel, stride, padding, dilation, first, last):
                         for j in range(OW):
                             row[j] = zero
                         continue
-                    for j in range(j_first):
-                        row[j] = zero
-                    for j in range(j_last, OW):
-                        row[j] = zero
+                    if j_last - j_first < OW:
+                        for j in range(j_first):
+                            row[j] = zero
+                        for j in range(j_last, OW):
+                            row[j] = zero
                     if j_last > j_first:
                         target = row[j_first:j_last]
                         source = x[(plane * H + h) * W + j_first * SW - PW + kw * DW : (plane * H + h + 1) * W]

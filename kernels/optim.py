@@ -79,9 +79,11 @@ def adam_update(param, grad, m, v, vmax, lr, beta1, beta2, eps, weight_decay, st
 
     Parameters
     ----------
-    param, m, v : (size,)
+    param : (size,)
         Updated in place.
     grad : (size,)
+    m, v : (size,)
+        Updated in place.
     vmax : (size,)
         Updated in place; may have length 0 unless amsgrad.
     lr, beta1, beta2, eps, weight_decay : float

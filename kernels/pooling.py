@@ -10,20 +10,17 @@
 Window (i, j) starts at row i*SH - PH and column j*SW - PW of its plane; only cells inside the plane take part. OH and OW
 come from the arrays, so a last window may reach beyond the padding (ceil_mode).
 
-All are parallel over the N*C planes, which share nothing. Rows of outputs are made of tiles (`_pool_tiles`); windows of 2x2
+All are parallel over the N*C planes, which share nothing. Rows of outputs are made of tiles (`_windows`); windows of 2x2
 with stride 2, by far the most common, have tiles of their own.
 """
 
 import numpy as np
 
-from . import _pool_tiles as tiles
+from . import _windows as tiles
 from ._jit import jit
 from ._kernel import kernel
 from ._math import scratch_array
-from .im2col import valid_range
 from .simd import pointer
-
-_WIDE, _NARROW, _MAX_STRIDE = tiles.WIDE, tiles.NARROW, tiles.MAX_STRIDE
 
 
 def _planes(array):
@@ -115,7 +112,7 @@ def _max_windows(out, argmax, x, kernel, stride, padding, dilation, first, last)
     for plane in range(first, last):
         for i in range(OH):
             row, image = (plane * OH + i) * OW, plane * H * W
-            kh_first, kh_last = valid_range(i * SH - PH, H, kernel[0], DH)
+            kh_first, kh_last = tiles.valid_range(i * SH - PH, H, kernel[0], DH)
             h, rows = i * SH - PH + kh_first * DH, kh_last - kh_first
             if lanes == 0 or rows == 0:
                 for j in range(OW):
@@ -289,7 +286,7 @@ def _mean_windows(out, x, kernel, stride, padding, count_include_pad, divisor, f
     for plane in range(first, last):
         for i in range(OH):
             row, image = (plane * OH + i) * OW, plane * H * W
-            kh_first, kh_last = valid_range(i * SH - PH, H, KH, 1)
+            kh_first, kh_last = tiles.valid_range(i * SH - PH, H, KH, 1)
             h, rows = i * SH - PH + kh_first, kh_last - kh_first
             factor = x.dtype.type(1 if divisor != 0 else 1 / _extent(i, H, KH, SH, PH, count_include_pad))
             if lanes == 0 or rows == 0:

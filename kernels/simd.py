@@ -23,7 +23,7 @@ if host.vector_registers() == 32:
     OUTER_ROWS, OUTER_VECTORS, DOT_ROWS = (8, 6, 4, 3, 2, 1), 3, (6, 4, 2, 1)
 else:
     OUTER_ROWS, OUTER_VECTORS, DOT_ROWS = (4, 3, 2, 1), 3, (2, 1)
-DOT_COLUMNS = (4, 1)
+DOT_COLUMNS = (4, 3, 2, 1)
 MAX_ROWS = OUTER_ROWS[0]
 
 I64 = ir.IntType(64)

@@ -307,16 +307,21 @@ def _dot_sums(emit, rows, columns, steps):
 def _store_sums(emit, rows, columns, sums, c, c_row, accumulate):
     """c[i, j] (+)= the sum over the lanes of sums[i, j]."""
     builder = emit.builder
-    results = [emit.lane_sums(sums[i * columns : (i + 1) * columns]) for i in range(rows)]
+    padding = [emit.zero] if columns == 3 else []  # lane_sums wants a power of two
+    results = [emit.lane_sums([*sums[i * columns : (i + 1) * columns], *padding]) for i in range(rows)]
     c_rows = _rows_of(emit, _elements(emit, c), c_row, rows)
+    places = [(0, 2), (2, 1)] if columns == 3 else [(0, columns)]
     with builder.if_else(builder.icmp_signed("!=", accumulate, ir.Constant(I64, 0))) as (add, overwrite):
-        with add:
-            for value, pointer in zip(results, c_rows):
-                before = builder.load(builder.bitcast(pointer, value.type.as_pointer()), align=emit.align)
-                emit.store(builder.fadd(before, value), pointer)
-        with overwrite:
-            for value, pointer in zip(results, c_rows):
-                emit.store(value, pointer)
+        for branch, adding in ((add, True), (overwrite, False)):
+            with branch:
+                for result, row in zip(results, c_rows):
+                    for first, width in places:
+                        value = emit.part(result, first // width, width) if padding else result
+                        pointer = emit.at(row, ir.Constant(I64, first))
+                        if adding:
+                            before = builder.load(builder.bitcast(pointer, value.type.as_pointer()), align=emit.align)
+                            value = builder.fadd(before, value)
+                        emit.store(value, pointer)
     builder.ret_void()
 
 

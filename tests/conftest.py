@@ -22,6 +22,7 @@ import pytest
 import fastnn
 import fastnn.kernels
 
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(20_240_607)

@@ -189,9 +189,7 @@ def test_cross_entropy(impl, smoothing, weighted, dtype, rng, run, assert_close)
         (k.cross_entropy_probabilities_forward, probabilities, ()),
     ):
         tx = tensor(x)
-        expected = F.cross_entropy(
-            tx, torch.tensor(target), torch.tensor(weight), reduction="none", label_smoothing=smoothing
-        )
+        expected = F.cross_entropy(tx, torch.tensor(target), torch.tensor(weight), reduction="none", label_smoothing=smoothing)
         expected.backward(torch.tensor(scale))
         outputs = np.empty((N, L), dtype), np.empty_like(x)
         loss, dx = run(forward, outputs, x, target, weight, smoothing, *extra)

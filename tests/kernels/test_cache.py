@@ -49,7 +49,9 @@ def test_editing_a_callee_in_another_file_runs_the_new_code(copy):
     tile = copy.package / "kernels" / "tiles.py"
     text = tile.read_text()
     # Where a dot tile stores its sums, store their negatives.
-    edited = text.replace("emit.store(value, pointer)\n    builder.ret_void()", "emit.store(builder.fneg(value), pointer)\n    builder.ret_void()")
+    edited = text.replace(
+        "                        emit.store(value, pointer)", "                        emit.store(builder.fneg(value), pointer)"
+    )
     assert edited != text
     tile.write_text(edited)
     assert copy(RELU)[0] == "-3.0"
@@ -116,7 +118,8 @@ for dtype in (np.float32, np.float64):
         k.activations.sigmoid_forward(s.reshape(-1), y.reshape(-1))
         results.append([v.copy() for v in (out, dx, dweight, y, dw, s)])
     for one, other in zip(*results):
-        np.testing.assert_allclose(one, other, rtol=2e-4 if dtype == np.float32 else 1e-11, atol=1e-4 if dtype == np.float32 else 1e-11)
+        tolerance = 1e-4 if dtype == np.float32 else 1e-11
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
 print(kernels.host.vector_bytes())
 """
     name, flags = features

@@ -32,19 +32,22 @@ def guarded(array, behind):
 
 
 def conv_shapes():
-    """Output rows of every remainder modulo 16, and filters and channels of every remainder modulo the tile's rows."""
+    """(N, C, H, W, F, kernel, stride, padding, dilation, groups): rows of all lengths, filters and channels of many numbers."""
+    plain = (1, 1), (0, 0), (1, 1), 1
     for width in range(1, 36):
-        yield dict(n=2, c=1 + width % 5, h=4 + width % 3, w=width + 2, f=1 + width % 13, k=(3, 3), s=(1, 1), p=(0, 0), d=(1, 1), g=1)
-    for f in range(1, 20):
-        yield dict(n=1, c=f % 4 + 1, h=9, w=9, f=f, k=(2, 3), s=(1, 1), p=(1, 1), d=(1, 1), g=1)
-    yield dict(n=3, c=4, h=11, w=17, f=6, k=(3, 2), s=(2, 3), p=(1, 1), d=(2, 1), g=2)
-    yield dict(n=1, c=3, h=5, w=5, f=3, k=(5, 5), s=(1, 1), p=(0, 0), d=(1, 1), g=3)
-    yield dict(n=5, c=20, h=4, w=4, f=40, k=(1, 1), s=(1, 1), p=(0, 0), d=(1, 1), g=1)
-    yield dict(n=2, c=24, h=4, w=4, f=33, k=(3, 3), s=(1, 1), p=(1, 1), d=(1, 1), g=1)
+        yield 2, 1 + width % 5, 4 + width % 3, width + 2, 1 + width % 13, (3, 3), *plain
+    for filters in range(1, 20):
+        yield 1, filters % 4 + 1, 9, 9, filters, (2, 3), (1, 1), (1, 1), (1, 1), 1
+    yield 3, 8, 11, 17, 12, (3, 2), (2, 3), (1, 1), (2, 1), 2
+    yield 1, 9, 5, 5, 9, (5, 5), (1, 1), (0, 0), (1, 1), 3
+    yield 5, 20, 4, 4, 40, (1, 1), *plain
+    yield 2, 24, 4, 4, 33, (3, 3), (1, 1), (1, 1), (1, 1), 1
+    for width in range(30, 70):
+        yield 2, 2, 5, width, 3, (3, 3), (2, 2), (1, 1), (1, 1), 1
 
 
 def run_dense(kernels, rng, dtype, behind):
-    sizes = list(range(1, 36)) + [49, 97]
+    sizes = [*range(1, 36), 49, 97]
     for step, n in enumerate(sizes):
         inputs, outputs = sizes[(7 * step + 3) % len(sizes)], sizes[(11 * step + 5) % len(sizes)]
         print(f"dense {n} {inputs} {outputs}", flush=True)
@@ -64,8 +67,7 @@ def run_dense(kernels, rng, dtype, behind):
 def run_conv(kernels, rng, dtype, behind):
     for shape in conv_shapes():
         print(f"conv {shape}", flush=True)
-        n, c, h, w, f, k, s, p, d, g = shape.values()
-        f, c = f * g, c * g
+        n, c, h, w, f, k, s, p, d, g = shape
         oh, ow = (kernels.geometry.conv_output_size(*a) for a in zip((h, w), k, s, p, d))
         x, weight, bias, dout = (
             guarded(rng.standard_normal(s).astype(dtype), behind) for s in ((n, c, h, w), (f, c // g, *k), (f,), (n, f, oh, ow))
@@ -83,7 +85,8 @@ def run_conv(kernels, rng, dtype, behind):
 
 
 def run_pooling(kernels, rng, dtype, behind):
-    for width, (k, s, p) in itertools.product(range(1, 36), (((2, 2), (2, 2), (0, 0)), ((3, 3), (2, 2), (1, 1)), ((2, 3), (1, 1), (1, 1)))):
+    windows = ((2, 2), (2, 2), (0, 0)), ((3, 3), (2, 2), (1, 1)), ((2, 3), (1, 1), (1, 1))
+    for width, (k, s, p) in itertools.product(range(1, 36), windows):
         height = 2 + width % 3
         oh, ow = (kernels.geometry.conv_output_size(*a) for a in zip((height, width), k, s, p))
         if oh < 1 or ow < 1:
@@ -116,10 +119,10 @@ def run_flat(kernels, rng, dtype, behind):
         a.leaky_relu_backward(dx, dout, x, 0.1)
         a.add(out, x, dout)
         a.multiply(out, x, dout)
-        cube = x.reshape(1, size, 1)
+        cubes = [array.reshape(1, size, 1) for array in (out, x, dx, dout)]
         for name in ("softmax", "log_softmax"):
-            getattr(kernels.softmax, f"{name}_forward")(out.reshape(1, size, 1), cube)
-            getattr(kernels.softmax, f"{name}_backward")(dx.reshape(1, size, 1), dout.reshape(1, size, 1), out.reshape(1, size, 1))
+            getattr(kernels.softmax, f"{name}_forward")(cubes[0], cubes[1])
+            getattr(kernels.softmax, f"{name}_backward")(cubes[2], cubes[3], cubes[0])
         m, v, velocity = (guarded(np.zeros(size, dtype), behind) for _ in range(3))
         kernels.optim.adam_update(out, dout, m, v, v[:0], 1e-3, 0.9, 0.999, 1e-8, 0.0, 1, 0, 0)
         kernels.optim.sgd_update(out, dout, velocity, 1e-3, 0.9, 0.0, 0.0, 0, 1)
@@ -153,9 +156,7 @@ FAMILIES = {"dense": run_dense, "conv": run_conv, "pooling": run_pooling, "flat"
 @pytest.mark.parametrize("behind", [True, False], ids=["behind", "before"])
 @pytest.mark.parametrize("family", list(FAMILIES))
 def test_every_array_beside_an_inaccessible_page(family, behind):
-    done = subprocess.run(
-        [sys.executable, __file__, family, str(int(behind))], capture_output=True, text=True, timeout=600
-    )
+    done = subprocess.run([sys.executable, __file__, family, str(int(behind))], capture_output=True, text=True, timeout=600)
     last = done.stdout.strip().splitlines()[-1:]
     assert done.returncode == 0, f"died at {last} with {done.returncode}: {done.stderr[-2000:]}"
     assert last == ["done"]

@@ -1,8 +1,9 @@
-"""Pieces of a row of pooling windows as LLVM IR: 4 or 8 neighbouring outputs at a time, in vector registers.
+"""Windows over images: which of them a tap lies in, and pooling of 4 or 8 neighbouring ones at a time in vector registers.
 
 Rows of small images are too short for Numba's loops to vectorise; a tile needs only 4 outputs in a row, and a caller covers
 any longer row with tiles that may overlap.
 
+    valid_range           windows at which a tap lies inside the image
     max_tile              maxima of any windows with column stride 1 to 3, and where they were
     mean_tile             weighted sums of such windows
     max_tile_2x2          maxima of 2x2 windows with stride 2, and where they were
@@ -10,7 +11,7 @@ any longer row with tiles that may overlap.
     mean_tile_2x2         means of 2x2 windows with stride 2
     mean_tile_2x2_back    gradients to all four cells
 
-All take raw addresses and read and write inside the windows only: lanes in the padding are masked off, and the last of the
+Tiles take raw addresses and read and write inside the windows only: lanes in the padding are masked off, and the last of the
 loads that make up strided lanes ends with the last lane.
 """
 
@@ -19,10 +20,18 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ._jit import jit
 from .simd import I32, I64, Emitter
 
 WIDE, NARROW = 8, 4  # outputs in a tile
 MAX_STRIDE = 3
+
+
+@jit
+def valid_range(offset, size, positions, stride):
+    """Positions first..last, of `positions`, for which ``position*stride + offset`` lies in 0..size-1."""
+    first = min(max(0, (stride - 1 - offset) // stride), positions)
+    return first, max(first, min(positions, (size - 1 - offset) // stride + 1))
 
 
 def _constant(values):
