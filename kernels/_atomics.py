@@ -80,6 +80,30 @@ def yield_cpu(typingctx):
     return types.void(), codegen
 
 
+@intrinsic
+def current_cpu(typingctx):
+    """Number of the CPU that this thread runs on."""
+
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(_I32, [])
+        return builder.sext(builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_getcpu"), []), _I64)
+
+    return types.int64(), codegen
+
+
+@intrinsic
+def run_on(typingctx, mask, size):
+    """Bind this thread to the CPUs of a bit mask of `size` bytes at an address; where that fails nothing changes."""
+
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(_I32, [_I32, _I64, _I64])
+        function = cgutils.get_or_insert_function(builder.module, kind, "sched_setaffinity")
+        builder.call(function, [ir.Constant(_I32, 0), args[1], args[0]])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
 def _futex(builder, address, operation, value):
     kind = ir.FunctionType(_I64, [_I64], var_arg=True)
     function = cgutils.get_or_insert_function(builder.module, kind, "syscall")

@@ -6,6 +6,7 @@ from ._jit import jit
 from ._kernel import kernel
 from ._planes import fill_planes, zero
 from .gemm import tile_rows
+from .moves import spread_rows
 from .simd import OUTER_VECTORS
 from .tiles import ROW_BIAS, ZERO, invoke
 
@@ -30,14 +31,16 @@ def _tiles_of_class(tables, target, target_row, weight, bias, mode, filters, spa
 
 
 @jit
-def _spread(plane, tables, stride_h, stride_w, pixels):
-    """Put the pixels of one class into their places in a plane."""
+def _spread(plane, columns, tables, stride_h, stride_w, pixels):
+    """Put the pixels of one class into their places in a plane of so many columns."""
     height, width = tables[HEIGHT], tables[WIDTH]
-    for i in range(height):
-        row = plane[tables[ROW] + i * stride_h, tables[COLUMN] :]
-        pixels_i = pixels[i * width : (i + 1) * width]
-        for j in range(pixels_i.size):
-            row[j * stride_w] = pixels_i[j]
+    target = simd.shift(plane, tables[ROW] * columns + tables[COLUMN])
+    if stride_w == 2:
+        spread_rows(target, stride_h * columns, pixels, width, height, width)
+    else:
+        for i in range(height):
+            for j in range(width):
+                target[i * stride_h * columns + j * stride_w] = pixels[i * width + j]
 
 
 @kernel()
@@ -82,8 +85,8 @@ def correlate(out, image, weight, bias, offsets, vectors, classes, phases, plane
                     target[i] = 0
             if not direct:
                 for f in range(f_count):
-                    pixels = staged[f * target_row : (f + 1) * target_row]
-                    _spread(out[n, g * filters + f_first + f], tables, stride_h, stride_w, pixels)
+                    plane = simd.pointer(out, ((n * groups + g) * filters + f_first + f) * out_plane)
+                    _spread(plane, out.shape[3], tables, stride_h, stride_w, simd.pointer(staged, f * target_row))
 
 
 def correlate_phase(out, image, weight, bias, correlation, groups, stride=(1, 1)):

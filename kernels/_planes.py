@@ -2,6 +2,7 @@
 
 from . import simd
 from ._jit import jit
+from .moves import copy_rows
 
 
 @jit
@@ -9,41 +10,6 @@ def zero(space):
     """Set every element to 0."""
     for i in range(space.size):
         space[i] = 0
-
-
-@jit
-def _copy_row(target, source, count):
-    """Copy `count` elements, not one more. Short rows go by halves of a vector or element by element."""
-    full = simd.VECTOR_BYTES // simd.itemsize(target)
-    if count >= full:
-        j = 0
-        while j + full <= count:
-            simd.copy_vector(simd.shift(target, j), simd.shift(source, j))
-            j += full
-        if j < count:
-            simd.copy_vector(simd.shift(target, count - full), simd.shift(source, count - full))
-    elif count >= full // 2 and full > 1:
-        simd.copy_half(target, source)
-        simd.copy_half(simd.shift(target, count - full // 2), simd.shift(source, count - full // 2))
-    else:
-        for j in range(count):
-            target[j] = source[j]
-
-
-@jit
-def _copy_every_second(target, source, count):
-    """target[j] = source[2*j] for `count` elements, touching no others."""
-    full = simd.VECTOR_BYTES // simd.itemsize(target)
-    if count >= full:
-        j = 0
-        while j + full <= count:
-            simd.copy_every_second(simd.shift(target, j), simd.shift(source, 2 * j))
-            j += full
-        if j < count:
-            simd.copy_every_second(simd.shift(target, count - full), simd.shift(source, 2 * (count - full)))
-    else:
-        for j in range(count):
-            target[j] = source[2 * j]
 
 
 @jit
@@ -64,15 +30,13 @@ def fill_planes(space, image, n, channel, channels, phases, planes):
             j_first = max(0, -((b - left) // stride_w))
             count = min(width, (columns - 1 + left - b) // stride_w + 1) - j_first
             if count > 0:
-                for i in range(i_first, i_last):
-                    row = source + (i * stride_h + a - top) * columns + j_first * stride_w + b - left
-                    target = simd.pointer(space, at + i * width + j_first)
-                    pixel = simd.pointer(image, row)
-                    if stride_w == 1:
-                        _copy_row(target, pixel, count)
-                    elif stride_w == 2:
-                        _copy_every_second(target, pixel, count)
-                    else:
+                row = source + (i_first * stride_h + a - top) * columns + j_first * stride_w + b - left
+                target = simd.pointer(space, at + i_first * width + j_first)
+                pixel = simd.pointer(image, row)
+                if stride_w <= 2:
+                    copy_rows(target, width, pixel, stride_h * columns, i_last - i_first, count, stride_w)
+                else:
+                    for i in range(i_last - i_first):
                         for j in range(count):
-                            target[j] = pixel[j * stride_w]
+                            target[i * width + j] = pixel[i * stride_h * columns + j * stride_w]
             at += height * width

@@ -30,10 +30,11 @@ from ._jit import jit, jit_cached
 
 # Control cells, one cache line each.
 _LINE = 8
-(_OWNED, _SEQUENCE, _SLEEPERS, _STATE, _NEXT, _FUNCTION, _RECORD, _ITEMS, _CHUNK, _SCRATCH, _STRIDE, _WORKERS) = (
-    _LINE * 8 * i for i in range(12)
+(_OWNED, _SEQUENCE, _SLEEPERS, _STATE, _NEXT, _FUNCTION, _RECORD, _ITEMS, _CHUNK, _SCRATCH, _STRIDE, _WORKERS, _CPU, _CPUS) = (
+    _LINE * 8 * i for i in range(14)
 )
-_CELLS = 12 * _LINE
+_CPU_WORDS = 16  # 1,024 CPUs
+_CELLS = 13 * _LINE + _CPU_WORDS
 
 # _STATE: bit 0 says that a phase is open; then how many workers may still join, how many are at work, how many ever joined.
 _OPEN = 1
@@ -76,16 +77,38 @@ def _try_join(control):
             return
 
 
+@jit
+def _keep_off(control, cpu, mask):
+    """Move this worker to another CPU than the launching thread's.
+
+    While a third thread keeps the other CPUs busy (NumPy's do, for a while after each product), the system tends to wake a
+    worker where it was woken from; there the two would take turns.
+    """
+    left = np.int64(0)
+    for word in range(_CPU_WORDS):
+        mask[word] = atomics.load(control + _CPUS + 8 * word)
+        if word == cpu // 64:
+            mask[word] &= ~(np.int64(1) << (cpu % 64))
+        left |= mask[word]
+    if left != 0:
+        atomics.run_on(mask.ctypes.data, 8 * _CPU_WORDS)
+
+
 @jit_cached
 def _serve(control):
     """A worker's life: wait for a phase, join it. Returns, when idle, only where there is no futex."""
     seen = np.int64(0)
     spins = 0
+    mask = np.zeros(_CPU_WORDS, np.int64)
     while True:
         sequence = atomics.load(control + _SEQUENCE)
         if sequence != seen:
             seen = sequence
             spins = 0
+            if _FUTEX:
+                cpu = atomics.current_cpu()
+                if cpu == atomics.load(control + _CPU):
+                    _keep_off(control, cpu, mask)
             _try_join(control)
         elif spins < _SPINS:
             spins += 1
@@ -129,6 +152,8 @@ def _execute(control, table, phases, threads, scratch, stride):
     """Run the phases of the table at an address, rows of (entry address, record address, items, chunk)."""
     threads = min(threads, 1 + atomics.load(control + _WORKERS))
     owner = threads > 1 and atomics.swap_if(control + _OWNED, 0, 1)
+    if owner and _FUTEX:
+        atomics.store(control + _CPU, atomics.current_cpu())
     for p in range(phases):
         at = table + 32 * p
         row = (atomics.load(at), atomics.load(at + 8), atomics.load(at + 16), atomics.load(at + 24))
@@ -149,6 +174,12 @@ class _Pool:
         cells = np.zeros(_CELLS + _LINE, np.int64)
         self._cells = cells
         self.control = -(-cells.ctypes.data // 64) * 64
+        self._set(_CPU, -1)
+        if _FUTEX:
+            allowed = sum(1 << cpu for cpu in os.sched_getaffinity(0) if cpu < 64 * _CPU_WORDS)
+            for word in range(_CPU_WORDS):
+                bits = allowed >> (64 * word) & (2**64 - 1)
+                self._set(_CPUS + 8 * word, bits - 2**64 if bits >= 2**63 else bits)
         self.lock = threading.Lock()
         self.workers = 0
         self.wake = threading.Semaphore(0)
@@ -163,7 +194,10 @@ class _Pool:
                 except RuntimeError:  # no more threads to be had, or the interpreter is shutting down: do with fewer
                     return
                 self.workers += 1
-                self._cells[(self.control + _WORKERS - self._cells.ctypes.data) // 8] = self.workers
+                self._set(_WORKERS, self.workers)
+
+    def _set(self, cell, value):
+        self._cells[(self.control + cell - self._cells.ctypes.data) // 8] = value
 
     def _work(self):
         while True:

@@ -14,6 +14,7 @@ from . import simd, tiles
 from ._jit import jit
 from ._kernel import SERIAL_BELOW, kernel
 from ._threads import run, workspace
+from .moves import copy_group, copy_rows, transpose_block
 from .simd import DOT_ROWS, MAX_ROWS, OUTER_ROWS, OUTER_VECTORS
 from .tiles import ACCUMULATE, COLUMN_BIAS, ZERO, invoke
 
@@ -49,37 +50,27 @@ def dot_rows(left):
 
 @kernel()
 def pack_panels(panels, b, transposed, first, last):
-    """panels[p, k, j] = b[k, p*NR + j], zero beyond b's columns; of b.T if `transposed`. Items: panels."""
+    """panels[p, k, j] = b[k, p*NR + j], or b[p*NR + j, k] if `transposed`. Items: panels.
+
+    Columns beyond those of b are left as they are, or hold copies: a tile never stores what it makes of them.
+    """
     depth, width = panels.shape[1], panels.shape[2]
     lane_count = simd.VECTOR_BYTES // b.itemsize
     for p in range(first, last):
         start = p * width
-        valid = min(width, b.shape[0 if transposed else 1] - start)
-        whole = valid // lane_count * lane_count
-        if transposed:
-            k_whole = depth // lane_count * lane_count
-            for j in range(0, whole, lane_count):
-                for k in range(0, k_whole, lane_count):
-                    target = simd.pointer(panels, (p * depth + k) * width + j)
-                    simd.transpose_block(target, width, simd.pointer(b, (start + j) * depth + k), depth)
-                for k in range(k_whole, depth):
-                    for i in range(lane_count):
-                        panels[p, k, j + i] = b[start + j + i, k]
-            for j in range(whole, width):
-                if j < valid:
-                    for k in range(depth):
-                        panels[p, k, j] = b[start + j, k]
-                else:
-                    for k in range(depth):
-                        panels[p, k, j] = 0
-        else:
-            columns = b.shape[1]
-            for k in range(depth):
-                for j in range(0, whole, lane_count):
-                    target = simd.pointer(panels, (p * depth + k) * width + j)
-                    simd.copy_vector(target, simd.pointer(b, k * columns + start + j))
-                for j in range(whole, width):
-                    panels[p, k, j] = b[k, start + j] if j < valid else 0
+        if not transposed:
+            valid = min(width, b.shape[1] - start)
+            copy_rows(simd.pointer(panels, p * depth * width), width, simd.pointer(b, start), b.shape[1], depth, valid, 1)
+            continue
+        valid = min(width, b.shape[0] - start)
+        whole = depth // lane_count * lane_count
+        for j in range(0, valid, lane_count):
+            for k in range(0, whole, lane_count):
+                target = simd.pointer(panels, (p * depth + k) * width + j)
+                transpose_block(target, width, simd.pointer(b, (start + j) * depth + k), depth, valid - j)
+            for k in range(whole, depth):
+                for i in range(min(lane_count, valid - j)):
+                    panels[p, k, j + i] = b[start + j + i, k]
 
 
 @kernel()
@@ -112,7 +103,7 @@ def multiply_blocks(
                     target = (i - top) * kc
                     if rows == MAX_ROWS:
                         for k in range(kc):
-                            simd.copy_group(simd.pointer(packed, target), simd.pointer(a, (k0 + k) * m + i))
+                            copy_group(simd.pointer(packed, target), simd.pointer(a, (k0 + k) * m + i))
                             target += MAX_ROWS
                     else:
                         for k in range(kc):

@@ -1,10 +1,8 @@
 """Vectors inside Numba functions: what plain loops cannot say, written as LLVM IR with vectors of the host's width.
 
-    Emitter                 IR of vector operations, for the register tiles in `tiles` and the moves below
+    Emitter                 IR of vector operations, for the register tiles in `tiles` and for `moves`
     pointer, shift          address of an array's element; a pointer some elements further on
     array_at, itemsize      memory at an address as an array; bytes of what a pointer points to
-    copy_vector, copy_half, copy_group, copy_every_second, transpose_block
-                            moves between unaligned addresses
 
 Pointer arithmetic is not checked, not even in bounds-checked builds: stay inside the array.
 """
@@ -92,15 +90,17 @@ class Emitter:
     def concatenate(self, parts):
         """Equally long vectors, a power of two of them, one behind the other."""
         while len(parts) > 1:
-            every = ir.Constant(ir.VectorType(I32, 2 * parts[0].type.count), list(range(2 * parts[0].type.count)))
-            parts = [self.builder.shuffle_vector(a, b, every) for a, b in zip(parts[::2], parts[1::2])]
+            every = range(2 * parts[0].type.count)
+            parts = [self.shuffle(a, b, every) for a, b in zip(parts[::2], parts[1::2])]
         return parts[0]
+
+    def shuffle(self, a, b, picked):
+        """The picked lanes of two vectors, those of b counting on from those of a."""
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(picked)), list(picked)))
 
     def part(self, value, number, width):
         """Lanes number*width .. (number + 1)*width of a vector."""
-        taken = list(range(number * width, (number + 1) * width))
-        undefined = ir.Constant(value.type, ir.Undefined)
-        return self.builder.shuffle_vector(value, undefined, ir.Constant(ir.VectorType(I32, width), taken))
+        return self.shuffle(value, ir.Constant(value.type, ir.Undefined), range(number * width, (number + 1) * width))
 
     def loop(self, count, start, body):
         """Carry `start` through ``body(k, values) -> values`` for k in range(count), count >= 1."""
@@ -138,9 +138,6 @@ class Emitter:
         """The sums over the lanes of each of 2**m vectors, as one vector of 2**m: a tree of pairwise additions."""
         builder = self.builder
 
-        def shuffle(a, b, lanes):
-            return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(lanes)), lanes))
-
         partials = self.lanes  # per sum; neighbours in their vector
         while partials > 1:
             width = vectors[0].type.count
@@ -148,8 +145,8 @@ class Emitter:
                 pairs = list(zip(vectors[::2], vectors[1::2]))
             else:
                 pairs, width = [(vectors[0], vectors[0])], width // 2
-            evens, odds = list(range(0, 2 * width, 2)), list(range(1, 2 * width, 2))
-            vectors = [builder.fadd(shuffle(a, b, evens), shuffle(a, b, odds)) for a, b in pairs]
+            evens, odds = range(0, 2 * width, 2), range(1, 2 * width, 2)
+            vectors = [builder.fadd(self.shuffle(a, b, evens), self.shuffle(a, b, odds)) for a, b in pairs]
             partials //= 2
         return self.concatenate(vectors)
 
@@ -187,86 +184,6 @@ def pointer(typingctx, array, offset):
         return builder.gep(data, [args[1]])
 
     return types.CPointer(array.dtype)(array, types.int64), codegen
-
-
-def _element_and_lanes(context, pointer_type):
-    element = context.get_value_type(pointer_type.dtype)
-    return element, lanes(4 if isinstance(element, ir.FloatType) else 8)
-
-
-def _make_copy(count):
-    """An intrinsic that copies ``count(lanes)`` elements between unaligned addresses in one move."""
-
-    @intrinsic
-    def copy(typingctx, target, source):
-        def codegen(context, builder, signature, args):
-            element, full = _element_and_lanes(context, signature.args[0])
-            emit = Emitter(builder, element, count(full))
-            emit.store(emit.load(args[1]), args[0])
-            return context.get_dummy_value()
-
-        return types.void(target, source), codegen
-
-    return copy
-
-
-copy_vector = _make_copy(lambda full: full)
-copy_half = _make_copy(lambda full: max(1, full // 2))
-copy_group = _make_copy(lambda full: MAX_ROWS)
-
-
-@intrinsic
-def copy_every_second(typingctx, target, source):
-    """target[j] = source[2*j] for one vector; nothing behind the last element taken is read."""
-
-    def codegen(context, builder, signature, args):
-        element, count = _element_and_lanes(context, signature.args[0])
-        emit = Emitter(builder, element, count)
-        low, high = emit.load(args[1]), emit.load(emit.at(args[1], ir.Constant(I64, count - 1)))
-        half = (count + 1) // 2
-        picked = list(range(0, count, 2)) + [count + 2 * (j - half) + count % 2 + 1 for j in range(half, count)]
-        if count > 1:
-            low = builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(I32, count), picked))
-        emit.store(low, args[0])
-        return context.get_dummy_value()
-
-    return types.void(target, source), codegen
-
-
-@intrinsic
-def transpose_block(typingctx, target, target_row, source, source_row):
-    """target[j, i] = source[i, j] for a block of lanes x lanes elements, rows at the given distances."""
-
-    def codegen(context, builder, signature, args):
-        element, count = _element_and_lanes(context, signature.args[0])
-        name = f"transpose_{count}_{element}"
-        function, new = function_of(builder.module, name, ir.VoidType(), [argument.type for argument in args])
-        if new:
-            inner = ir.IRBuilder(function.append_basic_block("entry"))
-            emit = Emitter(inner, element, count)
-            target, target_row, source, source_row = function.args
-            at = [ir.Constant(I64, i) for i in range(count)]
-            rows = [emit.load(emit.at(source, inner.mul(source_row, i))) for i in at]
-            # Step h swaps the off-diagonal h x h blocks of every 2h x 2h block.
-            step = 1
-            while step < count:
-                low = [j if not j & step else count + j - step for j in range(count)]
-                high = [j + step if not j & step else count + j for j in range(count)]
-                index = ir.VectorType(I32, count)
-                for i in range(count):
-                    if not i & step:
-                        upper, lower = rows[i], rows[i + step]
-                        rows[i] = inner.shuffle_vector(upper, lower, ir.Constant(index, low))
-                        rows[i + step] = inner.shuffle_vector(upper, lower, ir.Constant(index, high))
-                step *= 2
-            for i in range(count):
-                emit.store(rows[i], emit.at(target, inner.mul(target_row, at[i])))
-            inner.ret_void()
-        builder.call(function, args)
-        return context.get_dummy_value()
-
-    n = types.int64
-    return types.void(target, n, source, n), codegen
 
 
 @intrinsic

@@ -7,6 +7,8 @@
 
 Every round times each contestant once, one after the other, for at least 20 ms each (shorter calls are repeated), so that a
 disturbance hits all of them; the table shows medians over the rounds, and the ratio is the median of the rounds' ratios.
+Before each there is a pause of 100 ms and a call that does not count: some libraries' idle threads keep a CPU busy for a while
+after their last call, which would be the next contestant's loss ("mixed" measures just that: no pause between its calls).
 Everything is compiled and warmed before. Both sides have the same threads, arrays, dtype (float32) and work: NumPy calls its
 BLAS (`reference` twins), fastnn its own kernels. "of sgemm" is the share of the rate of NumPy's 1024 x 1024 matrix product in
 the same round.
@@ -39,10 +41,13 @@ EXTRA_CONV = [
     (128, 256, 8, 8, 256, 1, 1, 0),
 ]
 MIN_SECONDS = 0.02
+PAUSE = 0.1
 
 
 def timed(function):
     """Seconds of one call, from as many calls as fill `MIN_SECONDS`."""
+    time.sleep(PAUSE)
+    function()
     calls, start = 0, time.perf_counter()
     while True:
         function()

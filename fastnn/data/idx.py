@@ -145,9 +145,7 @@ def _read_header(stream, path):
         raise ValueError(f"{path}: truncated: expected an IDX header of at least 4 bytes, got {len(magic)}")
     if magic[:2] != b"\0\0" or magic[2] not in TYPES:
         codes = ", ".join(f"{code:02x}" for code in TYPES)
-        raise ValueError(
-            f"{path}: not an IDX file: expected 00 00 and one of the type codes {codes}, got {magic[:3].hex(' ')}"
-        )
+        raise ValueError(f"{path}: not an IDX file: expected 00 00 and one of the type codes {codes}, got {magic[:3].hex(' ')}")
     ndim = magic[3]
     sizes = stream.read(4 * ndim)
     if len(sizes) < 4 * ndim:
