@@ -5,10 +5,8 @@ from ._correlation import COLUMN, DEPTH, HEIGHT, PIECES, ROW, TAPS_AT, TILE, VEC
 from ._jit import jit
 from ._kernel import kernel
 from ._planes import fill_planes, zero
-from .gemm import tile_rows
 from .moves import spread_rows
-from .simd import OUTER_VECTORS
-from .tiles import ROW_BIAS, ZERO, invoke
+from .tiles import ROW_BIAS, ZERO, invoke, outer_rows, outer_vectors
 
 ITEMS = 16  # independent pieces of work to aim at, whatever the number of threads
 
@@ -17,17 +15,17 @@ ITEMS = 16  # independent pieces of work to aim at, whatever the number of threa
 def _tiles_of_class(tables, target, target_row, weight, bias, mode, filters, space, taps, vectors):
     """All tiles of one class: `filters` rows of weight at target, over the planes in space."""
     depth, count, tile, pieces = tables[DEPTH], tables[VECTORS], tables[TILE], tables[PIECES]
-    v = 0
-    while v < count:
-        tile_vectors = min(OUTER_VECTORS, count - v)
-        table = simd.shift(vectors, 3 * pieces * v)
-        f = 0
-        while f < filters:
-            rows = tile_rows(filters - f)
-            w_f, to, b_f = simd.shift(weight, f * depth), simd.shift(target, f * target_row), simd.shift(bias, f)
+    f = 0
+    while f < filters:
+        rows = outer_rows(filters - f)
+        w_f, to, b_f = simd.shift(weight, f * depth), simd.shift(target, f * target_row), simd.shift(bias, f)
+        v = 0
+        while v < count:
+            tile_vectors = outer_vectors(rows, count - v)
+            table = simd.shift(vectors, 3 * pieces * v)
             invoke(tile, (rows, tile_vectors, w_f, depth, space, taps, table, depth, to, target_row, mode, b_f))
-            f += rows
-        v += OUTER_VECTORS
+            v += tile_vectors
+        f += rows
 
 
 @jit
@@ -105,4 +103,4 @@ def correlate_phase(out, image, weight, bias, correlation, groups, stride=(1, 1)
     tables = (correlation.offsets, correlation.vectors, correlation.classes, correlation.phases, tuple(planes))
     staged = 0 if stride == (1, 1) else -(-filters // parts) * correlation.pixels
     scratch = (channels * planes.size + staged) * out.itemsize + simd.VECTOR_BYTES + 64
-    return correlate.phase((out, image, weight, bias, *tables, shape), items, max(1, items // 64)), scratch
+    return correlate.phase((out, image, weight, bias, *tables, shape), items, max(1, items // (2 * ITEMS))), scratch

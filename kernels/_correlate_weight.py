@@ -6,12 +6,12 @@ from . import _correlation, simd, tiles
 from ._correlate import ITEMS
 from ._kernel import kernel
 from ._planes import fill_planes, zero
-from .gemm import dot_rows
-from .tiles import invoke
+from .tiles import dot_rows, invoke
 
 _PLANE_BYTES = 192 * 1024  # of the planes that are worked on at a time
 _FILTERS = 64  # in one item
-_VECTORS = 128  # to sum over before lanes are added up, if the samples suffice
+_SET_VECTORS = 128  # to sum over in a set, if the samples suffice
+_BLOCK_VECTORS = 64  # in one sum: then a tile's rows of dout, read again for every few taps, stay in the level-1 cache
 
 
 @kernel()
@@ -110,17 +110,17 @@ def weight_tables(x_shape, dout_shape, weight_shape, stride, padding, dilation, 
     # As many sets as there are items to aim at, if their samples are enough for long sums; then fewer filters to an item.
     vectors = len(whole) + len(partial)
     filter_blocks = -(-filters // _FILTERS)
-    sets = max(1, min(samples, ITEMS // (groups * filter_blocks), samples * vectors // _VECTORS))
+    sets = max(1, min(samples, ITEMS // (groups * filter_blocks), samples * vectors // _SET_VECTORS))
     samples_per_set = -(-samples // sets)
     sets = -(-samples // samples_per_set)
-    if sets * groups * filter_blocks < ITEMS:
+    if sets * groups * filter_blocks < ITEMS // 2:  # every block of filters costs another copy of the planes
         filter_blocks = -(-ITEMS // (sets * groups))
     tile = simd.DOT_ROWS[0]
     block_filters = min(filters, max(2 * tile, -(-filters // (filter_blocks * tile)) * tile))
     filter_blocks = -(-filters // block_filters)
 
     plane_bytes = correlation.planes.size * dtype.itemsize
-    block_samples = max(1, min(16, samples_per_set, _VECTORS // vectors, _PLANE_BYTES // plane_bytes))
+    block_samples = max(1, min(16, samples_per_set, _BLOCK_VECTORS // vectors, _PLANE_BYTES // plane_bytes))
     block_channels = max(1, min(channels, _PLANE_BYTES // (plane_bytes * block_samples)))
 
     # The tables again for every sample of a block: it lies one image further on, in the planes and in dout.

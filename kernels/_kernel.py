@@ -91,7 +91,7 @@ def pack_record(args):
 
     Returns
     -------
-    words : array.array of int64
+    words : list of int
     layout : tuple of str
         For each argument ``"f4:3"`` (array, code of the dtype and dimensions), ``"i"``, ``"f"`` or ``"t2"`` (tuple of ints).
 
@@ -120,7 +120,7 @@ def pack_record(args):
         else:
             words.append(_bits(arg))
             layout.append("f")
-    return array("q", words), tuple(layout)
+    return words, tuple(layout)
 
 
 def _entry_source(layout, takes_scratch):
@@ -179,12 +179,12 @@ def _make_packer(layout):
         else:
             words.append(name)
     lines = [
-        "def pack(args):",
+        "def pack(entry, items, chunk, args):",
         "    try:",
         f"        {', '.join(names)}, = args",
         f"        if {' or '.join(tests) or 'False'}:",
         "            return None",
-        f"        return array('q', ({', '.join(words)},))",
+        f"        return array('q', (entry, items, chunk, 0, {', '.join(words)}))",
         "    except (AttributeError, TypeError, ValueError):",
         "        return None",
     ]
@@ -207,7 +207,7 @@ class Kernel:
         self._entries = {}
         self._compiled = []
         # How the last arguments were packed, and the entry for them: one tuple, so that threads never see half of it.
-        self._last = (lambda args: None), 0
+        self._last = (lambda *_: None), 0
 
     def entry(self, layout):
         """Address of the compiled entry for this layout of arguments, compiling it or loading it from disk the first time."""
@@ -229,17 +229,18 @@ class Kernel:
         return compile_entry(scope["entry"], self._function.__module__, name, _SIGNATURE)
 
     def phase(self, args, items, chunk=1):
-        """A phase for `run`: this kernel over `items` items of its arguments, `chunk` at a time.
+        """A phase for `run`: a record of this kernel over `items` items of its arguments, `chunk` at a time.
 
         The arrays in `args` must stay alive until the phase has run.
         """
-        pack, address = self._last
-        words = pack(args)
-        if words is None:  # other types than the last time
+        pack, entry = self._last
+        record = pack(entry, items, chunk, args)
+        if record is None:  # other types than the last time
             words, layout = pack_record(args)
-            address = self.entry(layout)
-            self._last = _make_packer(layout), address
-        return address, words, items, chunk
+            entry = self.entry(layout)
+            self._last = _make_packer(layout), entry
+            record = array("q", (entry, items, chunk, 0, *words))
+        return record
 
     def __call__(self, *args, **named):
         if named:

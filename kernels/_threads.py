@@ -1,6 +1,6 @@
 """Threads of our own under every kernel call.
 
-A call is a table of phases; a phase is one kernel entry over a range of items, cut into chunks of fixed size. The calling
+A call is a chain of phases; a phase is one kernel entry over a range of items, cut into chunks of fixed size. The calling
 thread and the workers take chunks from a shared counter; a phase starts when the one before is finished. Which thread does
 a chunk never changes what it computes, so results have the same bits for any number of threads.
 
@@ -19,7 +19,6 @@ import contextlib
 import math
 import os
 import threading
-from array import array
 
 import numpy as np
 from numba.np.ufunc import parallel as numba_threads
@@ -42,6 +41,9 @@ _ROOM = 1 << 8
 _ACTIVE = 1 << 24
 _JOINED = 1 << 40
 _FIELD = 0xFFFF
+
+# A record's first words: entry address, items, chunk, address of the next record; then its arguments.
+NEXT_WORD, HEADER_BYTES = 3, 32
 
 _SPINS = 200  # about 50 microseconds of yielding before a worker sleeps
 _FUTEX = atomics.FUTEX is not None
@@ -123,15 +125,15 @@ def _serve(control):
 
 
 @jit
-def _run_phase(control, row, threads, scratch, stride):
-    atomics.store(control + _FUNCTION, row[0])
-    atomics.store(control + _RECORD, row[1])
-    atomics.store(control + _ITEMS, row[2])
-    atomics.store(control + _CHUNK, row[3])
+def _run_phase(control, record, items, chunk, threads, scratch, stride):
+    atomics.store(control + _FUNCTION, atomics.load(record))
+    atomics.store(control + _RECORD, record + HEADER_BYTES)
+    atomics.store(control + _ITEMS, items)
+    atomics.store(control + _CHUNK, chunk)
     atomics.store(control + _SCRATCH, scratch)
     atomics.store(control + _STRIDE, stride)
     atomics.store(control + _NEXT, 0)
-    helpers = min(threads, (row[2] + row[3] - 1) // row[3]) - 1
+    helpers = min(threads, (items + chunk - 1) // chunk) - 1
     atomics.store(control + _STATE, _OPEN + helpers * _ROOM)
     atomics.add(control + _SEQUENCE, 1)
     if _FUTEX and atomics.load(control + _SLEEPERS) > 0:
@@ -148,21 +150,21 @@ def _run_phase(control, row, threads, scratch, stride):
 
 
 @jit_cached
-def _execute(control, table, phases, threads, scratch, stride):
-    """Run the phases of the table at an address, rows of (entry address, record address, items, chunk)."""
+def _execute(control, record, threads, scratch, stride):
+    """Run the phases of a chain of records: entry address, items, chunk, address of the next record or 0, arguments."""
     threads = min(threads, 1 + atomics.load(control + _WORKERS))
     owner = threads > 1 and atomics.swap_if(control + _OWNED, 0, 1)
     if owner and _FUTEX:
         atomics.store(control + _CPU, atomics.current_cpu())
-    for p in range(phases):
-        at = table + 32 * p
-        row = (atomics.load(at), atomics.load(at + 8), atomics.load(at + 16), atomics.load(at + 24))
-        if owner and row[2] > row[3]:
-            _run_phase(control, row, threads, scratch, stride)
+    while record != 0:
+        items, chunk = atomics.load(record + 8), atomics.load(record + 16)
+        if owner and items > chunk:
+            _run_phase(control, record, items, chunk, threads, scratch, stride)
         else:
             # The same chunks as with workers: a loop's vector and remainder parts must fall on the same items.
-            for first in range(0, row[2], row[3]):
-                atomics.call(row[0], row[1], first, min(first + row[3], row[2]), scratch)
+            for first in range(0, items, chunk):
+                atomics.call(atomics.load(record), record + HEADER_BYTES, first, min(first + chunk, items), scratch)
+        record = atomics.load(record + 24)
     if owner:
         atomics.store(control + _OWNED, 0)
 
@@ -324,8 +326,8 @@ def run(phases, scratch_bytes=0, parallel=True):
 
     Parameters
     ----------
-    phases : list of (int, array.array of int64, int, int)
-        Entry address, record, number of items, chunk size.
+    phases : list of array.array of int64
+        Records as `Kernel.phase` makes them.
     scratch_bytes : int
         What each thread may scribble on; its address is the entry's last argument, a multiple of 64.
     parallel : bool
@@ -340,7 +342,9 @@ def run(phases, scratch_bytes=0, parallel=True):
                 _pool.wake.release()
     stride = (scratch_bytes + 4096 + 63) // 64 * 64  # a page apart: no cache line is shared
     scratch = _scratch(count * stride) if scratch_bytes else 0
-    table = array("q")
-    for entry, record, items, chunk in phases:
-        table.extend((entry, record.buffer_info()[0], items, chunk))
-    _execute(_pool.control, table.buffer_info()[0], len(phases), count, scratch, stride)
+    following = 0
+    for record in reversed(phases):
+        if following:
+            record[NEXT_WORD] = following
+        following = record.buffer_info()[0]
+    _execute(_pool.control, following, count, scratch, stride)

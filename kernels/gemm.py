@@ -11,12 +11,11 @@ in one order: the same bits for any number of threads.
 import numpy as np
 
 from . import simd, tiles
-from ._jit import jit
 from ._kernel import SERIAL_BELOW, kernel
 from ._threads import run, workspace
 from .moves import copy_group, copy_rows, transpose_block
-from .simd import DOT_ROWS, MAX_ROWS, OUTER_ROWS, OUTER_VECTORS
-from .tiles import ACCUMULATE, COLUMN_BIAS, ZERO, invoke
+from .simd import MAX_ROWS, OUTER_VECTORS
+from .tiles import ACCUMULATE, COLUMN_BIAS, ZERO, dot_rows, invoke, outer_rows
 
 EMPTY = {np.dtype(t): np.empty(0, t) for t in (np.float32, np.float64)}  # stands for no bias, no tail
 _DEPTH = 512  # k is taken in blocks: a row block of a and one panel of b stay in the level-1 and level-2 caches
@@ -28,24 +27,6 @@ _DOT_BELOW = 16  # rows of a: transposing b is then dearer than adding up lanes
 def panel_width(dtype):
     """Columns in one panel of b."""
     return simd.lanes(np.dtype(dtype).itemsize) * OUTER_VECTORS
-
-
-@jit
-def tile_rows(left):
-    """Rows of the next outer tile when `left` rows are to do: the largest size that fits."""
-    for rows in OUTER_ROWS:
-        if rows <= left:
-            return rows
-    return 1
-
-
-@jit
-def dot_rows(left):
-    """Rows of the next dot tile when `left` rows are to do."""
-    for rows in DOT_ROWS:
-        if rows <= left:
-            return rows
-    return 1
 
 
 @kernel()
@@ -121,7 +102,7 @@ def multiply_blocks(
                 bias_p = simd.pointer(bias, column if bias.size > 0 else 0)
                 i = top
                 while i < bottom:
-                    rows = tile_rows(bottom - i)
+                    rows = outer_rows(bottom - i)
                     if a_transposed:
                         at = i - top
                         # rows of a smaller tile lie inside a packed group of MAX_ROWS

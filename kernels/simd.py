@@ -16,11 +16,13 @@ from . import host
 from ._jit import jit
 
 VECTOR_BYTES = host.vector_bytes()
-# Accumulators, the vectors of one step and a broadcast scalar must fit the registers together.
+# Sizes of the register tiles: accumulators, the vectors of one step and a broadcast scalar must fit the registers together.
+# Outer tiles of up to OUTER_NARROW rows may be OUTER_WIDE vectors wide: fewer sums than 8 at a time leave the adders waiting.
 if host.vector_registers() == 32:
-    OUTER_ROWS, OUTER_VECTORS, DOT_ROWS = (8, 6, 4, 3, 2, 1), 3, (6, 4, 2, 1)
+    OUTER_ROWS, OUTER_NARROW, DOT_ROWS = (8, 6, 4, 3, 2, 1), 4, (6, 4, 2, 1)
 else:
-    OUTER_ROWS, OUTER_VECTORS, DOT_ROWS = (4, 3, 2, 1), 3, (2, 1)
+    OUTER_ROWS, OUTER_NARROW, DOT_ROWS = (4, 3, 2, 1), 2, (2, 1)
+OUTER_VECTORS, OUTER_WIDE = 3, 6
 DOT_COLUMNS = (4, 3, 2, 1)
 MAX_ROWS = OUTER_ROWS[0]
 

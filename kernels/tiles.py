@@ -23,8 +23,21 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from ._jit import jit
 from ._kernel import compile_entry
-from .simd import DOT_COLUMNS, DOT_ROWS, I64, OUTER_ROWS, OUTER_VECTORS, Emitter, dispatch, function_of, lanes
+from .simd import (
+    DOT_COLUMNS,
+    DOT_ROWS,
+    I64,
+    OUTER_NARROW,
+    OUTER_ROWS,
+    OUTER_VECTORS,
+    OUTER_WIDE,
+    Emitter,
+    dispatch,
+    function_of,
+    lanes,
+)
 
 # How an outer tile's accumulators start.
 ZERO, ACCUMULATE, ROW_BIAS, COLUMN_BIAS = range(4)
@@ -46,6 +59,32 @@ def invoke(typingctx, tile, arguments):
 
     ints = [t if isinstance(t, types.CPointer) else types.int64 for t in arguments.types]
     return types.void(types.int64, types.Tuple(ints)), codegen
+
+
+@jit
+def outer_rows(left):
+    """Rows of the next outer tile when `left` rows are to do: the largest size that fits."""
+    for rows in OUTER_ROWS:
+        if rows <= left:
+            return rows
+    return 1
+
+
+@jit
+def outer_vectors(rows, left):
+    """Vectors of the next outer tile of so many rows when `left` vectors are to do."""
+    if rows <= OUTER_NARROW and left >= OUTER_WIDE:
+        return OUTER_WIDE
+    return min(left, OUTER_VECTORS)
+
+
+@jit
+def dot_rows(left):
+    """Rows of the next dot tile when `left` rows are to do."""
+    for rows in DOT_ROWS:
+        if rows <= left:
+            return rows
+    return 1
 
 
 def _switching_tile(name, dtype, sizes, argument_names, body):
@@ -92,7 +131,9 @@ def _kept(make):
     return address
 
 
-OUTER_SIZES = [(r, v) for r in OUTER_ROWS for v in range(1, OUTER_VECTORS + 1)]
+OUTER_SIZES = [
+    (r, v) for r in OUTER_ROWS for v in (*range(1, OUTER_VECTORS + 1), OUTER_WIDE) if v < OUTER_WIDE or r <= OUTER_NARROW
+]
 DOT_SIZES = [(r, n) for r in DOT_ROWS for n in DOT_COLUMNS]
 
 
