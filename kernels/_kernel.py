@@ -33,7 +33,7 @@ from ._threads import run
 _SIGNATURE = types.void(types.CPointer(types.int64), types.int64, types.int64, types.int64)
 _compile_lock = threading.Lock()
 
-SERIAL_BELOW = 20_000  # cost units, nanoseconds of one thread: less is not worth waking anybody
+SERIAL_BELOW = 8_000  # cost units, nanoseconds of one thread: less is not worth waking anybody
 
 
 def _pointer_from(numba_type):
