@@ -195,7 +195,7 @@ def _make_packer(layout):
 class Kernel:
     """A serial function over a range of items, compiled once for each layout of its arguments."""
 
-    def __init__(self, function, items=None, chunk=None, cost=None, scratch=None):
+    def __init__(self, function, items=None, chunk=None, cost=None, scratch=None, mixed=False):
         functools.update_wrapper(self, function)
         parameters = list(inspect.signature(function).parameters.values())
         names = [p.name for p in parameters]
@@ -204,13 +204,22 @@ class Kernel:
         self._function = function
         self._loop = None
         self._items, self._chunk, self._cost, self._scratch = items, chunk, cost, scratch
+        self._mixed = mixed
         self._entries = {}
         self._compiled = []
         # How the last arguments were packed, and the entry for them: one tuple, so that threads never see half of it.
         self._last = (lambda *_: None), 0
 
     def entry(self, layout):
-        """Address of the compiled entry for this layout of arguments, compiling it or loading it from disk the first time."""
+        """Address of the compiled entry for this layout of arguments, compiling it or loading it from disk the first time.
+
+        Raises
+        ------
+        TypeError
+            If float32 and float64 arrays come together: tiles go by addresses and one element size.
+        """
+        if not self._mixed and {"f4", "f8"} <= {item.split(":")[0] for item in layout}:
+            raise TypeError(f"{self.__name__}: expected arrays of one float dtype, got float32 and float64 together")
         with _compile_lock:
             if layout not in self._entries:
                 compiled = self._compile(layout)
@@ -254,7 +263,7 @@ class Kernel:
         run([self.phase(args, items, chunk)], scratch, parallel=cost >= SERIAL_BELOW)
 
 
-def kernel(*, items=None, chunk=None, cost=None, scratch=None):
+def kernel(*, items=None, chunk=None, cost=None, scratch=None, mixed=False):
     """Make a kernel of a serial function whose last parameters are ``first, last`` (and ``scratch``, an address).
 
     Parameters
@@ -267,5 +276,7 @@ def kernel(*, items=None, chunk=None, cost=None, scratch=None):
         Nanoseconds that one thread would need, roughly: a call below `SERIAL_BELOW` stays on the calling thread.
     scratch : callable, optional
         Bytes of scratch memory that each thread needs.
+    mixed : bool
+        Whether float32 and float64 arrays may come together, for sums in double precision.
     """
-    return lambda function: Kernel(function, items, chunk, cost, scratch)
+    return lambda function: Kernel(function, items, chunk, cost, scratch, mixed)

@@ -21,6 +21,7 @@ import os
 import threading
 
 import numpy as np
+from numba import types
 from numba.np.ufunc import parallel as numba_threads
 
 from . import _atomics as atomics
@@ -189,6 +190,8 @@ class _Pool:
     def start(self, workers):
         """Have at least this many workers."""
         with self.lock:
+            if not _serve.overloads:
+                _serve.compile((types.int64,))  # here, not in a worker while others wait for it
             while self.workers < workers:
                 thread = threading.Thread(target=self._work, name=f"fastnn-{self.workers + 1}", daemon=True)
                 try:

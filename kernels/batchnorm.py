@@ -68,7 +68,7 @@ def batchnorm_statistics(mean, var, x):
     _sum_then_merge(_sum_moments, _merge_moments, x, (), (mean, var))
 
 
-@kernel()
+@kernel(mixed=True)
 def _sum_moments(partial, x, group, block, first, last):
     N, C, L = x.shape
     groups = partial.shape[1]
@@ -100,7 +100,7 @@ def _sum_moments(partial, x, group, block, first, last):
                     squares[c] += square
 
 
-@kernel()
+@kernel(mixed=True)
 def _merge_moments(mean, var, partial, x, first, last):
     _, groups, C = partial.shape
     N, _, L = x.shape
@@ -209,7 +209,7 @@ def batchnorm_backward_params(dweight, dbias, x, dout, mean, var, eps):
     _sum_then_merge(_sum_products, _merge_products, x, (dout, mean), (dweight, dbias, var, float(eps)))
 
 
-@kernel()
+@kernel(mixed=True)
 def _sum_products(partial, x, dout, mean, group, block, first, last):
     N, C, L = x.shape
     groups = partial.shape[1]
@@ -240,7 +240,7 @@ def _sum_products(partial, x, dout, mean, group, block, first, last):
                     products[c] += product
 
 
-@kernel()
+@kernel(mixed=True)
 def _merge_products(dweight, dbias, var, eps, partial, x, first, last):
     _, groups, C = partial.shape
     partial = partial.reshape(-1)

@@ -134,3 +134,39 @@ def test_numba_num_threads_is_the_default():
             env={**os.environ, "NUMBA_NUM_THREADS": named},
         )
         assert done.stdout.strip() == named, done.stderr
+
+
+def test_workers_without_futex(tmp_path):
+    """Where the system has no futex, workers sleep on a Python semaphore: same results, and no time spent idle."""
+    code = """
+        import platform
+        import time
+        machine, platform.machine = platform.machine, lambda: "unknown"
+        import fastnn.kernels._atomics
+        platform.machine = machine
+        import fastnn as fnn
+        import numpy as np
+        from fastnn.kernels import _threads, activations
+
+        x = np.random.default_rng(0).standard_normal(1_000_000)
+        out, expected = np.empty_like(x), np.maximum(x, 0)
+        assert _threads.LAYER == "fastnn (semaphore)"
+        with fnn.threads(3):
+            for _ in range(50):
+                out.fill(np.nan)
+                activations.relu_forward(out, x)
+                np.testing.assert_array_equal(out, expected)
+        time.sleep(0.5)
+        before = time.process_time()
+        time.sleep(0.5)
+        assert time.process_time() - before < 0.1
+        print(_threads._pool.workers)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+    )
+    assert done.stdout.strip() == "2", done.stderr
