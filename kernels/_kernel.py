@@ -4,7 +4,8 @@ A kernel is written as a plain function over arrays that does the items first..l
 
     @kernel(items=lambda out, x: out.size, chunk=lambda out, x: 8192, cost=lambda out, x: out.size)
     def relu_forward(out, x, first, last):
-        for i in range(first, last):
+        out, x = out[first:last], x[first:last]  # from 0 on: otherwise each index might be negative, and nothing vectorises
+        for i in range(x.size):
             out[i] = max(x[i], 0)
 
 The decorated name is then called as ``relu_forward(out, x)``. Behind it, arguments become a record of int64 words (addresses
