@@ -77,13 +77,30 @@ def _bits(number):
     return unpack("q", pack("d", number))[0]
 
 
+def flat(array, *shape):
+    """The array in another shape, one-dimensional by default, never as a copy: a copy's address would dangle.
+
+    Raises
+    ------
+    ValueError
+        If the array is not C-contiguous.
+    """
+    if not array.flags.c_contiguous:
+        raise _not_contiguous(array)
+    return array.reshape(shape or -1)
+
+
+def _not_contiguous(array):
+    return ValueError(f"kernel: expected C-contiguous arrays, got strides {array.strides}")
+
+
 def _address(array):
     """Address of a C-contiguous array's first element."""
     try:
         return addressof(c_char.from_buffer(array))  # a tenth of the time of array.ctypes.data
     except (TypeError, ValueError):  # read-only, empty, or not contiguous
         if not array.flags.c_contiguous:
-            raise ValueError(f"kernel: expected C-contiguous arrays, got strides {array.strides}") from None
+            raise _not_contiguous(array) from None
         return array.ctypes.data
 
 

@@ -25,7 +25,7 @@ import math
 from . import _correlation
 from ._correlate import correlate_phase
 from ._correlate_weight import correlate_weight, sum_sets, weight_tables
-from ._kernel import SERIAL_BELOW, kernel
+from ._kernel import SERIAL_BELOW, flat, kernel
 from ._threads import run, workspace
 from .gemm import EMPTY, FLOPS_PER_NS
 
@@ -67,7 +67,7 @@ def conv2d_forward(out, x, weight, bias, stride, padding, dilation, groups):
     sizes = (x.shape[2:], out.shape[2:], weight.shape[2:])
     correlation = _correlation.forward(weight.shape[1], *sizes, stride, padding, dilation, x.dtype)
     bias = EMPTY[x.dtype] if bias is None else bias
-    phase, scratch = correlate_phase(out, x, weight.reshape(-1), bias, correlation, groups)
+    phase, scratch = correlate_phase(out, x, flat(weight), bias, correlation, groups)
     run([phase], scratch, parallel=_is_large(out.size, *weight.shape[1:]))
 
 
@@ -129,7 +129,7 @@ def conv2d_backward_input(dx, dout, weight, stride, padding, dilation, groups):
     correlation = _correlation.backward_input(filters, *sizes, stride, padding, dilation, dx.dtype)
     # Rows of the correlations: for each class of pixels, (channel, filter and tap). Their bytes are those of weight.
     gathered = workspace("conv.weight", (weight.size,), dx.dtype)
-    flat_kernel = weight.reshape(*weight.shape[:2], -1)
+    flat_kernel = flat(weight, *weight.shape[:2], -1)
     args = (gathered, flat_kernel, correlation.taps, correlation.tap_counts, filters, channels)
     gather = _gather_weight.phase(args, groups * channels, max(1, groups * channels // 16))
     phase, scratch = correlate_phase(dx, dout, gathered, EMPTY[dx.dtype], correlation, groups, stride)
@@ -170,10 +170,10 @@ def conv2d_backward_weight(dweight, x, dout, stride, padding, dilation, groups):
         dweight[...] = 0
         return
     args, sets, items, scratch = weight_tables(x.shape, dout.shape, dweight.shape, stride, padding, dilation, groups, x.dtype)
-    target = dweight.reshape(1, -1) if sets == 1 else workspace("conv.dweight", (sets, dweight.size), dweight.dtype)
+    target = flat(dweight, 1, -1) if sets == 1 else workspace("conv.dweight", (sets, dweight.size), dweight.dtype)
     phases = [correlate_weight.phase((target, x, dout, *args), items)]
     if sets > 1:
-        phases.append(sum_sets.phase((dweight.reshape(-1), target), dweight.size, 4096))
+        phases.append(sum_sets.phase((flat(dweight), target), dweight.size, 4096))
     run(phases, scratch, parallel=_is_large(dout.size, *dweight.shape[1:]))
 
 

@@ -11,7 +11,7 @@ in one order: the same bits for any number of threads.
 import numpy as np
 
 from . import simd, tiles
-from ._kernel import SERIAL_BELOW, kernel
+from ._kernel import SERIAL_BELOW, flat, kernel
 from ._threads import run, workspace
 from .moves import copy_group, copy_rows, transpose_block
 from .simd import MAX_ROWS, OUTER_VECTORS
@@ -181,7 +181,7 @@ def _run_multiply(c, a, a_transposed, b, b_transposed, bias):
         phases.append(pack_panels.phase((packed, b, int(b_transposed)), panels))
         b_steps, tail = (packed.reshape(-1), k * width, width), none
     else:
-        b_steps, tail = (b.reshape(-1), width, n), none
+        b_steps, tail = (flat(b), width, n), none
         if n % width:
             tail = workspace("gemm.panels", (1, k, width), c.dtype)
             last = np.ascontiguousarray(b[:, (panels - 1) * width :]) if panels > 1 else b

@@ -20,6 +20,20 @@ def test_arrays_with_gaps_are_refused():
         kernels.activations.relu_forward(np.empty(5), np.ones(10)[::2])
 
 
+def test_no_gradient_goes_into_a_copy():
+    x, dout, options = np.ones((2, 3, 8, 8)), np.ones((2, 4, 6, 6)), ((1, 1), (0, 0), (1, 1), 1)
+    strided = np.zeros((4, 3, 3, 6))[..., ::2]
+    conv = kernels.conv
+    with pytest.raises(ValueError, match="C-contiguous"):
+        conv.conv2d_backward_weight(strided, x, dout, *options)
+    with pytest.raises(ValueError, match="C-contiguous"):
+        conv.conv2d_backward_input(np.zeros_like(x), dout, strided, *options)
+    with pytest.raises(ValueError, match="C-contiguous"):
+        conv.conv2d_forward(np.zeros_like(dout), x, strided, None, *options)
+    with pytest.raises(ValueError, match="C-contiguous"):
+        kernels.dense.dense_backward_input(np.zeros((2, 5)), np.ones((2, 3)), np.ones((3, 10))[:, ::2])
+
+
 def test_unknown_dtypes_are_refused():
     with pytest.raises(TypeError, match=r"expected one of float32, float64, .* got float16"):
         kernels.activations.relu_forward(np.empty(5, np.float16), np.ones(5, np.float16))
