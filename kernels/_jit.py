@@ -31,8 +31,9 @@ STALE_AFTER_DAYS = 30
 def stamp():
     """Digest of everything that machine code depends on: kernel sources, Numba, flags that change generated code."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    folder = Path(__file__).parent
+    for path in sorted([*folder.glob("*.py"), *folder.glob("lanes/*.py")]):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
     settings = (config.BOUNDSCHECK, config.OPT, config.ENABLE_AVX, config.LOOP_VECTORIZE, config.SLP_VECTORIZE)
     digest.update(repr((numba.__version__, sys.version_info[:2], sorted(FASTMATH), settings)).encode())
     return digest.hexdigest()[:20]

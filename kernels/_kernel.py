@@ -202,7 +202,7 @@ def _make_packer(layout):
         f"        {', '.join(names)}, = args",
         f"        if {' or '.join(tests) or 'False'}:",
         "            return None",
-        f"        return array('q', (entry, items, chunk, 0, {', '.join(words)}))",
+        f"        return array('q', (entry, items, chunk, 0, 0, {', '.join(words)}))",
         "    except (AttributeError, TypeError, ValueError):",
         "        return None",
     ]
@@ -266,7 +266,7 @@ class Kernel:
             words, layout = pack_record(args)
             entry = self.entry(layout)
             self._last = _make_packer(layout), entry
-            record = array("q", (entry, items, chunk, 0, *words))
+            record = array("q", (entry, items, chunk, 0, 0, *words))
         return record
 
     def __call__(self, *args, **named):

@@ -1,8 +1,9 @@
 """Threads of our own under every kernel call.
 
-A call is a chain of phases; a phase is one kernel entry over a range of items, cut into chunks of fixed size. The calling
-thread and the workers take chunks from a shared counter; a phase starts when the one before is finished. Which thread does
-a chunk never changes what it computes, so results have the same bits for any number of threads.
+A call is a chain of phases; a phase is one or more kernel entries over a range of items, cut into chunks of fixed size. The
+calling thread and the workers take chunks from a shared counter and run the phase's entries on a chunk one after the other; a
+phase starts when the one before is finished. Which thread does a chunk never changes what it computes, so results have the
+same bits for any number of threads.
 
 Why not Numba's threading layers: one of them aborts the process when two Python threads launch at once, another kills a
 forked child at its first launch and lets its idle threads starve NumPy's. Here
@@ -30,11 +31,11 @@ from ._jit import jit, jit_cached
 
 # Control cells, one cache line each.
 _LINE = 8
-(_OWNED, _SEQUENCE, _SLEEPERS, _STATE, _NEXT, _FUNCTION, _RECORD, _ITEMS, _CHUNK, _SCRATCH, _STRIDE, _WORKERS, _CPU, _CPUS) = (
-    _LINE * 8 * i for i in range(14)
+(_OWNED, _SEQUENCE, _SLEEPERS, _STATE, _NEXT, _RECORD, _ITEMS, _CHUNK, _SCRATCH, _STRIDE, _WORKERS, _CPU, _CPUS) = (
+    _LINE * 8 * i for i in range(13)
 )
 _CPU_WORDS = 16  # 1,024 CPUs
-_CELLS = 13 * _LINE + _CPU_WORDS
+_CELLS = 12 * _LINE + _CPU_WORDS
 
 # _STATE: bit 0 says that a phase is open; then how many workers may still join, how many are at work, how many ever joined.
 _OPEN = 1
@@ -43,8 +44,13 @@ _ACTIVE = 1 << 24
 _JOINED = 1 << 40
 _FIELD = 0xFFFF
 
-# A record's first words: entry address, items, chunk, address of the next record; then its arguments.
-NEXT_WORD, HEADER_BYTES = 3, 32
+# A record's first words: entry address, items, chunk, address of the next phase, of the next record in this one; then its
+# arguments. Items below 0 stand for the cell of that number, counted from -1: a plan's batches differ in size.
+ITEMS_WORD, NEXT_WORD, THEN_WORD, HEADER_WORDS = 1, 3, 4, 5
+HEADER_BYTES = 8 * HEADER_WORDS
+
+# Cells of a plan, int64 words that its records share. A status other than 0 ends the chain before the next phase.
+STATUS, SAMPLES, BLOCKS, START, LANES, STEPS = range(6)
 
 _SPINS = 200  # about 50 microseconds of yielding before a worker sleeps
 _FUTEX = atomics.FUTEX is not None
@@ -53,9 +59,16 @@ MAX_THREADS = 512
 
 
 @jit
+def _call_records(record, first, last, scratch):
+    """Run a phase's entries on one chunk."""
+    while record != 0:
+        atomics.call(atomics.load(record), record + HEADER_BYTES, first, last, scratch)
+        record = atomics.load(record + 8 * THEN_WORD)
+
+
+@jit
 def _take_chunks(control, slot):
     """Run chunks of the open phase until none is left."""
-    function = atomics.load(control + _FUNCTION)
     record = atomics.load(control + _RECORD)
     items = atomics.load(control + _ITEMS)
     chunk = atomics.load(control + _CHUNK)
@@ -64,7 +77,7 @@ def _take_chunks(control, slot):
         first = atomics.add(control + _NEXT, chunk)
         if first >= items:
             return
-        atomics.call(function, record, first, min(first + chunk, items), scratch)
+        _call_records(record, first, min(first + chunk, items), scratch)
 
 
 @jit
@@ -127,8 +140,7 @@ def _serve(control):
 
 @jit
 def _run_phase(control, record, items, chunk, threads, scratch, stride):
-    atomics.store(control + _FUNCTION, atomics.load(record))
-    atomics.store(control + _RECORD, record + HEADER_BYTES)
+    atomics.store(control + _RECORD, record)
     atomics.store(control + _ITEMS, items)
     atomics.store(control + _CHUNK, chunk)
     atomics.store(control + _SCRATCH, scratch)
@@ -150,24 +162,50 @@ def _run_phase(control, record, items, chunk, threads, scratch, stride):
         state = atomics.load(control + _STATE)
 
 
-@jit_cached
-def _execute(control, record, threads, scratch, stride):
-    """Run the phases of a chain of records: entry address, items, chunk, address of the next record or 0, arguments."""
-    threads = min(threads, 1 + atomics.load(control + _WORKERS))
+@jit
+def _walk(control, record, threads, scratch, stride, cells):
+    """Run a chain of phases, with `threads` threads unless another thread has the workers."""
     owner = threads > 1 and atomics.swap_if(control + _OWNED, 0, 1)
     if owner and _FUTEX:
         atomics.store(control + _CPU, atomics.current_cpu())
     while record != 0:
-        items, chunk = atomics.load(record + 8), atomics.load(record + 16)
+        items, chunk = atomics.load(record + 8 * ITEMS_WORD), atomics.load(record + 16)
+        if items < 0:
+            items = atomics.load(cells + 8 * (-1 - items))
         if owner and items > chunk:
             _run_phase(control, record, items, chunk, threads, scratch, stride)
         else:
             # The same chunks as with workers: a loop's vector and remainder parts must fall on the same items.
             for first in range(0, items, chunk):
-                atomics.call(atomics.load(record), record + HEADER_BYTES, first, min(first + chunk, items), scratch)
-        record = atomics.load(record + 24)
+                _call_records(record, first, min(first + chunk, items), scratch)
+        record = atomics.load(record + 8 * NEXT_WORD)
+        if cells != 0 and atomics.load(cells + 8 * STATUS) != 0:
+            break
     if owner:
         atomics.store(control + _OWNED, 0)
+
+
+@jit_cached
+def _execute(control, record, threads, scratch, stride, cells):
+    """Run a chain of phases once."""
+    _walk(control, record, min(threads, 1 + atomics.load(control + _WORKERS)), scratch, stride, cells)
+
+
+@jit_cached
+def _execute_batches(control, record, threads, scratch, stride, cells, end, batch):
+    """Run a chain once for each batch of the samples from cell START to `end`; START says how far it came."""
+    threads = min(threads, 1 + atomics.load(control + _WORKERS))
+    lanes = atomics.load(cells + 8 * LANES)
+    start = atomics.load(cells + 8 * START)
+    while start < end:
+        count = min(batch, end - start)
+        atomics.store(cells + 8 * SAMPLES, count)
+        atomics.store(cells + 8 * BLOCKS, (count + lanes - 1) // lanes)
+        _walk(control, record, threads, scratch, stride, cells)
+        if atomics.load(cells + 8 * STATUS) != 0:
+            break
+        start += count
+        atomics.store(cells + 8 * START, start)
 
 
 class _Pool:
@@ -324,6 +362,43 @@ def _scratch(size):
     return address
 
 
+def _ready_threads():
+    """Number of threads for the next call, its workers started and, where they cannot be woken from compiled code, awake."""
+    count = num_threads()
+    if count > 1:
+        if _pool.workers < count - 1:
+            _pool.start(count - 1)
+        if not _FUTEX:
+            for _ in range(count - 1):
+                _pool.wake.release()
+    return count
+
+
+def link(phases):
+    """Chain phases, each a list of records that share its items, and return the first record's address.
+
+    The records must stay alive while the chain is in use.
+    """
+    following = 0
+    for phase in reversed(phases):
+        then = 0
+        for record in reversed(phase):
+            record[NEXT_WORD], record[THEN_WORD] = following, then
+            then = record.buffer_info()[0]
+        following = then
+    return following
+
+
+def run_chain(chain, scratch, stride, cells, parallel=True):
+    """Run a chain that `link` made once. Each thread has `stride` bytes of scratch memory; `cells` is their address."""
+    _execute(_pool.control, chain, _ready_threads() if parallel else 1, scratch, stride, cells)
+
+
+def run_batches(chain, scratch, stride, cells, end, batch, parallel=True):
+    """Run a chain for batch after batch of samples, from cell START to `end`, until a status ends it."""
+    _execute_batches(_pool.control, chain, _ready_threads() if parallel else 1, scratch, stride, cells, end, batch)
+
+
 def run(phases, scratch_bytes=0, parallel=True):
     """Run phases one after the other, each over its items on all threads.
 
@@ -336,13 +411,7 @@ def run(phases, scratch_bytes=0, parallel=True):
     parallel : bool
         False keeps a small job on the calling thread.
     """
-    count = num_threads() if parallel else 1
-    if count > 1:
-        if _pool.workers < count - 1:
-            _pool.start(count - 1)
-        if not _FUTEX:
-            for _ in range(count - 1):
-                _pool.wake.release()
+    count = _ready_threads() if parallel else 1
     stride = (scratch_bytes + 4096 + 63) // 64 * 64  # a page apart: no cache line is shared
     scratch = _scratch(count * stride) if scratch_bytes else 0
     following = 0
@@ -350,4 +419,4 @@ def run(phases, scratch_bytes=0, parallel=True):
         if following:
             record[NEXT_WORD] = following
         following = record.buffer_info()[0]
-    _execute(_pool.control, following, count, scratch, stride)
+    _execute(_pool.control, following, count, scratch, stride, 0)
