@@ -50,6 +50,7 @@ from .optimizers import SGD as SGD
 from .optimizers import Adam as Adam
 from .optimizers import AdamW as AdamW
 from .optimizers import Optimizer as Optimizer
+from .plan.settings import config as config
 from .serialization import load as load
 from .serialization import save as save
 from .trainer import Trainer as Trainer

@@ -35,6 +35,13 @@ class Loss:
         several batches is the mean of their losses weighted with it.
     """
 
+    _version = 0  # counts changes of settings, for plans
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        if name not in ("divisor", "_saved"):  # what each forward leaves behind
+            self.__dict__["_version"] = self._version + 1
+
     def __init__(self, size_average=None, reduce=None, reduction="mean"):
         name = type(self).__name__
         if size_average is not None or reduce is not None:

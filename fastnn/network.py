@@ -6,6 +6,7 @@ import numpy as np
 
 from .layers.arrays import ArrayDict, ArrayViews
 from .layers.base import Layer, running
+from .layers.changes import note
 from .layers.checks import FLOATS
 
 
@@ -98,6 +99,7 @@ class Network(Layer):
         if all(_owns_whole_blocks([slot.array for slot in slots]) for slots in both):
             self._flat("params")
             self._flat("grads")
+        note()
 
     def _check_no_layer_twice(self):
         seen = {}
@@ -286,6 +288,12 @@ class Network(Layer):
         from .trainer import predict
 
         return predict(self, x, batch_size=batch_size)
+
+    def profile(self, x, y, *, loss=None, optimizer=None):
+        """Time each step of a training step on a batch: where the time goes and what bounds it. See `fastnn.profiling`."""
+        from .profiling import profile
+
+        return profile(self, x, y, loss, optimizer)
 
     def summary(self, input_shape):
         """Layers, output shapes, parameters and multiply-adds for samples of `input_shape`."""

@@ -54,10 +54,15 @@ class Optimizer:
 
     options = ("lr",)
     lr = _Number(0)
+    _version = 0  # counts assignments: a plan that holds the options asks whether they are still the same
 
     def __init__(self):
         self.state = {}
         self._own_kernels = None
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        self.__dict__["_version"] = self._version + 1
 
     @property
     def kernels(self):

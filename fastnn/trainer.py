@@ -15,10 +15,12 @@ import numpy as np
 
 from . import kernels as _kernels
 from .history import History
+from .layers import changes
 from .layers.base import Layer, call_backward
 from .layers.checks import as_bool, as_int
 from .losses import CrossEntropyLoss
 from .optimizers import Adam
+from .plan import Unsupported, settings
 from .progress import Progress
 
 UINT8_SCALE, UINT8_SHIFT = 1 / 255, 0.0
@@ -80,6 +82,7 @@ class Trainer:
         self.stop = False
         self.history = History()
         self._output_shapes = {}
+        self._plan = self._refused = None
         if seed is None:
             self.seed = np.random.SeedSequence().entropy
         else:
@@ -123,12 +126,47 @@ class Trainer:
         >>> trainer.step(x, 3 * x) > trainer.step(x, 3 * x)
         True
         """
+        plan = self._plan
+        if plan is not None and type(x) is np.ndarray and type(y) is np.ndarray:
+            value = plan.step(x, y)
+            if value is not None:
+                return value
+        return self._checked_step(x, y)
+
+    def _checked_step(self, x, y):
+        """A step on a batch unlike the last one, or without a plan."""
         x, y = _data_set("Trainer.step", x, y)
         self._check_step(x, y)
+        plan = self._plan_for(x, y, len(x))
+        if plan is not None and plan.can_take(len(x)):
+            plan.accept(x, y)
+            value = plan.step(np.ascontiguousarray(x), np.ascontiguousarray(y, plan.target_dtype))
+            if value is not None:
+                return value
         with _kernels_of(self.network):
             if x.dtype == np.uint8:
                 x = _Batches(x, self.network, len(x)).take(0, len(x))
             return self._step(x, y)
+
+    def _plan_for(self, x, y, size):
+        """The compiled plan for batches of up to `size` samples and targets like these; None if there can be none."""
+        network = self.network
+        if not settings.current().plan or network.kernels is not _kernels or _kernels.active() is not _kernels:
+            return None
+        from .plan.training import TrainingPlan  # only here: it imports many kernels, and without Numba there are none
+
+        plan = self._plan
+        if plan is not None and plan.is_current() and plan.fits(x, y, size):
+            return plan
+        refused = x.shape[1:], x.dtype, y.shape[1:], y.dtype, changes.count(), settings.current()
+        if refused == self._refused:
+            return None
+        self._plan = None  # its memory goes before that of the new one comes
+        try:
+            self._plan = TrainingPlan(network, self.loss, self.optimizer, x, y, size)
+        except Unsupported:
+            self._refused = refused
+        return self._plan
 
     def _check_step(self, x, y):
         """`_check_fit`, with the output shape remembered: working it out costs as much as a small layer."""
@@ -253,7 +291,12 @@ class Trainer:
         first = self.position = self.position if self.position < end else 0
         meter = _Meter()
         start = time.perf_counter()
+        plan = self._plan_for_epoch(batches, y, order, end - first, batch_size)
         try:
+            while plan is not None and self.position < end:
+                low = self.position
+                self.position = plan.advance(low, end, batch_size, meter)
+                bar.advance(self.position - low, lambda: plan.figures(meter))
             while self.position < end:
                 low, high = self.position, min(self.position + batch_size, end)
                 if order is None:
@@ -268,7 +311,17 @@ class Trainer:
             raise
         seconds = time.perf_counter() - start
         self.epoch, self.position = self.epoch + 1, 0
-        return meter.figures(), {"images_per_second": (end - first) / max(seconds, 1e-9), "seconds": seconds}
+        figures = meter.figures() if plan is None else plan.figures(meter)
+        return figures, {"images_per_second": (end - first) / max(seconds, 1e-9), "seconds": seconds}
+
+    def _plan_for_epoch(self, batches, y, order, samples, batch_size):
+        """The plan, with the epoch's data; None if there can be none."""
+        x, last = batches.x, samples % batch_size or batch_size
+        plan = self._plan_for(x, y, min(batch_size, samples)) if batches.rows is not None else None
+        if plan is None or not plan.can_take(min(last, samples)):
+            return None
+        plan.begin(x, np.ascontiguousarray(y, plan.target_dtype), order)
+        return plan
 
     # --- without training
 
@@ -320,6 +373,9 @@ class Trainer:
             layer.rng.bit_generator.state = generators[name]
         self.epoch, self.position, self.seed = numbers
 
+    def __getstate__(self):
+        return {**self.__dict__, "_plan": None}  # a plan is addresses: copies make their own
+
     def __repr__(self):
         return f"Trainer({type(self.network).__name__}, {self.loss!r}, {self.optimizer!r}, epoch={self.epoch})"
 
@@ -356,6 +412,12 @@ def predict(network, x, batch_size=256):
     x = _inputs("predict", x)
     batch_size = as_int(batch_size, "predict: batch_size", 1)
     N = len(x)
+    if settings.current().plan and _kernels.active() is _kernels and network.kernels is _kernels:
+        from .plan.prediction import predict as predict_by_plan
+
+        out = predict_by_plan(network, x)
+        if out is not None:
+            return out
     batches = _Batches(x, network, min(N, batch_size))
     if batch_size >= N:
         out = network.forward(batches.take(0, N))

@@ -245,10 +245,15 @@ class Kernel:
                 self._entries[layout] = compiled.address
             return self._entries[layout]
 
-    def _compile(self, layout):
+    @property
+    def loop(self):
+        """The serial function itself, for other kernels to call: it is compiled into them."""
         if self._loop is None:
             self._loop = _jit.jit(self._function, inline="always")
-        scope = {"carray": carray, "float_from": _float_from, "loop": self._loop}
+        return self._loop
+
+    def _compile(self, layout):
+        scope = {"carray": carray, "float_from": _float_from, "loop": self.loop}
         scope |= {f"pointer_{_CODES[dtype]}": pointer for dtype, pointer in POINTERS.items()}
         code = compile(_entry_source(layout, self.takes_scratch), inspect.getfile(self._function), "exec")
         exec(code, scope)

@@ -362,7 +362,7 @@ def _scratch(size):
     return address
 
 
-def _ready_threads():
+def ready_threads():
     """Number of threads for the next call, its workers started and, where they cannot be woken from compiled code, awake."""
     count = num_threads()
     if count > 1:
@@ -389,14 +389,17 @@ def link(phases):
     return following
 
 
-def run_chain(chain, scratch, stride, cells, parallel=True):
-    """Run a chain that `link` made once. Each thread has `stride` bytes of scratch memory; `cells` is their address."""
-    _execute(_pool.control, chain, _ready_threads() if parallel else 1, scratch, stride, cells)
+def run_chain(chain, threads, scratch, stride, cells):
+    """Run a chain that `link` made once, with what `ready_threads` gave or 1.
+
+    Each thread has `stride` bytes of scratch memory from address `scratch` on; `cells` is their address.
+    """
+    _execute(_pool.control, chain, threads, scratch, stride, cells)
 
 
-def run_batches(chain, scratch, stride, cells, end, batch, parallel=True):
+def run_batches(chain, threads, scratch, stride, cells, end, batch):
     """Run a chain for batch after batch of samples, from cell START to `end`, until a status ends it."""
-    _execute_batches(_pool.control, chain, _ready_threads() if parallel else 1, scratch, stride, cells, end, batch)
+    _execute_batches(_pool.control, chain, threads, scratch, stride, cells, end, batch)
 
 
 def run(phases, scratch_bytes=0, parallel=True):
@@ -411,7 +414,7 @@ def run(phases, scratch_bytes=0, parallel=True):
     parallel : bool
         False keeps a small job on the calling thread.
     """
-    count = _ready_threads() if parallel else 1
+    count = ready_threads() if parallel else 1
     stride = (scratch_bytes + 4096 + 63) // 64 * 64  # a page apart: no cache line is shared
     scratch = _scratch(count * stride) if scratch_bytes else 0
     following = 0

@@ -59,6 +59,20 @@ def _make_copy(count):
 copy_group = _make_copy(lambda full: MAX_ROWS)
 
 
+def transposed(emit, rows):
+    """The columns of a square block whose rows are these vectors."""
+    rows, count, step = list(rows), len(rows), 1
+    while step < count:  # swap the off-diagonal step x step blocks of every block twice as large
+        low = [j if not j & step else count + j - step for j in range(count)]
+        high = [j + step if not j & step else count + j for j in range(count)]
+        for i in range(count):
+            if not i & step:
+                upper, lower = rows[i], rows[i + step]
+                rows[i], rows[i + step] = emit.shuffle(upper, lower, low), emit.shuffle(upper, lower, high)
+        step *= 2
+    return rows
+
+
 @intrinsic
 def transpose_block(typingctx, target, target_row, source, source_row, valid):
     """target[j, i] = source[i, j] for a block of lanes x lanes elements, rows at the given distances.
@@ -71,17 +85,7 @@ def transpose_block(typingctx, target, target_row, source, source_row, valid):
         at = [ir.Constant(I64, i) for i in range(count)]
         last = builder.sub(valid, ir.Constant(I64, 1))
         numbers = [builder.select(builder.icmp_signed("<", i, last), i, last) for i in at]
-        rows = [emit.load(emit.at(source, builder.mul(source_row, number))) for number in numbers]
-        # Step h swaps the off-diagonal h x h blocks of every 2h x 2h block.
-        step = 1
-        while step < count:
-            low = [j if not j & step else count + j - step for j in range(count)]
-            high = [j + step if not j & step else count + j for j in range(count)]
-            for i in range(count):
-                if not i & step:
-                    upper, lower = rows[i], rows[i + step]
-                    rows[i], rows[i + step] = emit.shuffle(upper, lower, low), emit.shuffle(upper, lower, high)
-            step *= 2
+        rows = transposed(emit, [emit.load(emit.at(source, builder.mul(source_row, number))) for number in numbers])
         for i in range(count):
             emit.store(rows[i], emit.at(target, builder.mul(target_row, at[i])))
 

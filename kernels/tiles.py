@@ -103,8 +103,8 @@ def _switching_tile(name, dtype, sizes, argument_names, body):
             body(emit, *size, *function.args)
             builder.call(function, rest)
 
-        number = builder.add(builder.mul(rows, ir.Constant(I64, 8)), vectors)
-        dispatch(builder, number, [(r * 8 + v, (r, v)) for r, v in sizes], call)
+        number = builder.add(builder.mul(rows, ir.Constant(I64, 16)), vectors)
+        dispatch(builder, number, [(r * 16 + v, (r, v)) for r, v in sizes], call)
         return context.get_dummy_value()
 
     arity = 2 + len(argument_names)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .changes import note
+
 
 class ArrayDict(dict):
     """Named arrays that stay where they are: assigning to a name that exists copies into its array.
@@ -36,7 +38,7 @@ class ArrayDict(dict):
 
     def __setitem__(self, name, value):
         if name not in self:
-            super().__setitem__(name, np.array(value, order="C"))
+            self.rebind(name, np.array(value, order="C"))
             return
         array, value = self[name], np.asarray(value)
         if value.shape != array.shape:
@@ -67,6 +69,25 @@ class ArrayDict(dict):
     def rebind(self, name, array):
         """Put `array` itself under `name`: for networks, when they move a layer's arrays."""
         super().__setitem__(name, array)
+        note()
+
+    def __delitem__(self, name):
+        super().__delitem__(name)
+        note()
+
+    def pop(self, *args):
+        array = super().pop(*args)
+        note()
+        return array
+
+    def popitem(self):
+        item = super().popitem()
+        note()
+        return item
+
+    def clear(self):
+        super().clear()
+        note()
 
 
 class ArrayViews(ArrayDict):
@@ -86,7 +107,7 @@ class ArrayViews(ArrayDict):
     def __init__(self, items):
         super().__init__()
         for name, array in items:
-            self.rebind(name, array)
+            dict.__setitem__(self, name, array)  # no change of any layer: nothing to note
 
     def __setitem__(self, name, value):
         if name not in self:

@@ -12,10 +12,13 @@ import numpy as np
 
 from .. import kernels as default_kernels
 from .arrays import ArrayDict
+from .changes import note
 from .checks import FLOATS, as_shape
 from .config import layer_from_config as layer_from_config
 from .config import register, registered_name, to_json
 
+# Public attributes that are no changes: properties over what is noted where it is kept, or changes with each forward.
+_QUIET = frozenset(("saved", "params", "grads", "state"))
 _MADE_ON_FIRST_USE = {"_params": ArrayDict, "_grads": ArrayDict, "_state": ArrayDict, "_buffers": dict, "_stack": list}
 
 
@@ -106,6 +109,15 @@ class Layer:
         if name in _MADE_ON_FIRST_USE:
             return self.__dict__.setdefault(name, _MADE_ON_FIRST_USE[name]())
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name, value):
+        object.__setattr__(self, name, value)
+        if name[0] != "_" and name not in _QUIET:
+            note()
+
+    def __delattr__(self, name):
+        object.__delattr__(self, name)
+        note()
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -200,8 +212,8 @@ class Layer:
         # A prediction in one thread must not take away what a training step in another one is about to use.
         if value is None and self._saved_by != threading.get_ident():
             return
-        self._saved = value
-        self._saved_by = None if value is None else threading.get_ident()
+        own = self.__dict__  # past __setattr__: this happens in every step
+        own["_saved"], own["_saved_by"] = value, None if value is None else threading.get_ident()
 
     def take_saved(self):
         """What the last forward saved, once.
@@ -211,7 +223,8 @@ class Layer:
         RuntimeError
             If the last forward was not a training one, or if backward has been called since.
         """
-        saved, self._saved, self._saved_by = self._saved, None, None
+        saved, own = self._saved, self.__dict__
+        own["_saved"] = own["_saved_by"] = None
         if saved is None:
             raise RuntimeError(
                 f"{self.class_name}: backward needs a forward(x, training=True) before it, one for each backward"
@@ -258,6 +271,7 @@ class Layer:
         self._kernels_before = [(layer, layer._kernels) for layer in layers]
         for layer in layers:
             layer._kernels = chosen
+        note()
         return self
 
     def __enter__(self):
@@ -270,6 +284,7 @@ class Layer:
     def __exit__(self, *exception):
         for layer, kernels in self._stack.pop():
             layer._kernels = kernels
+        note()
 
     # --- checks of x and dout
 
@@ -423,13 +438,14 @@ class Layer:
 
     def __getstate__(self):
         """Everything but scratch, for copies; a kernel package, which cannot be copied, goes by its name."""
-        scratch = ("_buffers", "_saved", "_saved_by", "_kernels_before", "_stack")
+        scratch = ("_buffers", "_saved", "_saved_by", "_kernels_before", "_stack", "_plans")
         state = {name: value for name, value in self.__dict__.items() if name not in scratch}
         return {**state, "_kernels": self._kernels and self._kernels.__name__}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
         self._kernels = self._kernels and sys.modules[self._kernels]
+        note()
 
 
 class ShapedLayer(Layer):

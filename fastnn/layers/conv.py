@@ -78,6 +78,7 @@ class _Conv(ShapedLayer):
         else:
             before = behind if self.padding == "valid" else self.padding
         self._axes = list(zip(self.kernel_size, self.stride, before, self.dilation, behind))
+        self._kernel_pair = as_plane_pair(self.kernel_size, 1)
         self._stride, self._dilation = as_plane_pair(self.stride, 1), as_plane_pair(self.dilation, 1)
         self._padding, self._behind = as_plane_pair(before, 0), as_plane_pair(behind, 0)
 

@@ -7,6 +7,11 @@ import numpy as np
 from .. import simd
 from .._jit import jit
 
+# Cells of a plan that go on from those in `_threads`: addresses of the data, the targets, the order of the samples (int64, 0 for
+# none) and the output. CELLS is the size of the array.
+X, Y, INDEX, OUT = 6, 7, 8, 9
+CELLS = 32
+
 
 class Place(NamedTuple):
     """Where the blocks of one tensor lie, in bytes.
@@ -29,6 +34,12 @@ def lanes_of(dtype):
     True
     """
     return simd.lanes(np.dtype(dtype).itemsize)
+
+
+@jit
+def lanes_in(like):
+    """`lanes_of`, in kernels: a constant, so that loops over lanes become single instructions."""
+    return simd.VECTOR_BYTES // simd.itemsize(simd.pointer(like, 0))
 
 
 @jit

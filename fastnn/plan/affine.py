@@ -1,0 +1,150 @@
+"""Convolutions and dense layers: affine maps, with a ReLU taken along."""
+
+import numpy as np
+
+from ..kernels.gemm import EMPTY
+from ..kernels.lanes import affine, affine_weight, elementwise, winograd
+from ..kernels.lanes.layout import aligned_zeros
+from ..kernels.lanes.taps import Geometry
+from .tensors import Op
+
+PARTS = 16  # of a map or gradient that is a phase of its own: enough for the threads of a small machine to share evenly
+# A dense layer with more weights than this is a phase of its own: its weights are then read once for all blocks of the batch.
+_CHAINED_WEIGHT_BYTES = 1 << 16
+# Gradients of the weight are taken block by block where a block has enough positions for long sums and the gradients of all
+# blocks together stay small.
+_CHAINED_POSITIONS, _SETS_BYTES = 16, 8 << 20
+
+
+class Affine(Op):
+    def __init__(self, name, layer, inputs, out):
+        super().__init__(name, layer, inputs, out)
+        C, H, W = self.x.plane
+        if hasattr(layer, "in_features"):  # over a flattened plane a dense layer is a convolution with one window, all of it
+            self.geometry = Geometry(C, layer.out_features, (H, W), (1, 1), (H, W), (1, 1), (0, 0), (1, 1), 1)
+        else:
+            settings = layer._kernel_pair, layer._stride, layer._padding, layer._dilation, layer.groups
+            self.geometry = Geometry(C, layer.out_channels, (H, W), out.plane[1:], *settings)
+        self.weight, self.bias = layer.params["weight"], layer.params.get("bias")
+        self.macs = out.size * int(np.prod(self.weight.shape[1:]))
+
+    # --- which kernel
+
+    def _winograd_shape(self, program, backward):
+        """The shape of this map, or of its input's gradient, as Winograd's convolution takes it; None where it does not pay."""
+        g = self.geometry
+        if not program.winograd or self.weight.ndim != 4:
+            return None
+        if not winograd.applies(self.weight.shape, g.stride, g.padding, g.dilation, g.groups):
+            return None
+        if backward:
+            shape = (*g.out_size, g.filters, g.channels, 2 - g.padding[0], 2 - g.padding[1])
+        else:
+            shape = (*g.size, g.channels, g.filters, *g.padding)
+        return shape if winograd.worth_it(shape, program.dtype) else None
+
+    def _is_own_phase(self, program):
+        dense = self.out.positions == 1
+        return program.training and dense and program.blocks > 1 and self.weight.nbytes > _CHAINED_WEIGHT_BYTES
+
+    def _winograd(self, program, out, x, shape, bias, flipped, relu, kind=None):
+        """Steps of a convolution by Winograd's algorithm."""
+        u = aligned_zeros(winograd.u_shape(shape[3], shape[2]), program.dtype)
+        weight = self.weight
+        program.prepare(self.label, lambda place: [winograd.weight_record(u, weight, flipped)])
+        temp = program.space(winograd.scratch_bytes(shape, program.dtype), temporary=True)
+
+        def make(place):
+            items = place(out), place(x), u, bias, shape, relu, place(temp), program.blocks, program.chunk
+            return [winograd.winograd_record(*items)]
+
+        program.block(self.label, make, out, x, temp, macs=self.macs, kind=kind)
+
+    # --- forward and backward
+
+    def forward(self, program, training):
+        x, out = program.value(self.x), program.value(self.out)
+        shape = self._winograd_shape(program, False)
+        if shape is not None:
+            self._winograd(program, out, x, shape, self.bias, 0, int(self.relu))
+            return
+        operands = self.weight, self.bias, self.geometry
+        if self._is_own_phase(program):
+
+            def make_parts(place):
+                args = (*operands, program.cells, PARTS)
+                return [affine.forward_parts_record(place(out), place(x), *args, relu=self.relu)]
+
+            program.whole(self.label, make_parts, out, x, macs=self.macs)
+            return
+
+        def make(place):
+            args = (*operands, program.blocks, program.chunk)
+            return [affine.forward_record(place(out), place(x), *args, relu=self.relu)]
+
+        program.block(self.label, make, out, x, macs=self.macs)
+
+    def backward(self, program):
+        dout = program.gradient(self.out)
+        if dout is None:
+            return
+        if self.relu:
+            masked, out = program.like(self.out), program.value(self.out)
+            like, size = EMPTY[program.dtype], self.out.size * program.lanes
+            upstream = dout
+
+            def mask(place):
+                places = place(masked), place(upstream), place(out)
+                return [elementwise.relu_backward.phase((like, *places, size), 1)]
+
+            program.block(self.label, mask, masked, upstream, out)
+            dout = masked
+        self._backward_weight(program, dout)
+        if self.x.root.has_gradient:
+            dx = program.like(self.x)
+            self._backward_input(program, dx, dout)
+            program.contribute(self.x, dx)
+
+    def _backward_input(self, program, dx, dout):
+        kind = "input gradient"
+        shape = self._winograd_shape(program, True)
+        if shape is not None:
+            self._winograd(program, dx, dout, shape, None, 1, 0, kind)
+        elif self._is_own_phase(program):
+
+            def make_parts(place):
+                args = self.weight, self.geometry, program.cells, PARTS
+                return [affine.backward_input_parts_record(place(dx), place(dout), *args)]
+
+            program.whole(self.label, make_parts, dx, dout, macs=self.macs, kind=kind)
+        else:
+
+            def make(place):
+                args = self.weight, self.geometry, program.blocks, program.chunk
+                return [affine.backward_input_record(place(dx), place(dout), *args)]
+
+            program.block(self.label, make, dx, dout, macs=self.macs, kind=kind)
+
+    def _backward_weight(self, program, dout):
+        x, g = program.value(self.x), self.geometry
+        dweight, dbias = self.layer.grads["weight"], self.layer.grads.get("bias")
+        kind = "weight gradient"
+        sets = -(-program.blocks // program.chunk)
+        if self.out.positions >= _CHAINED_POSITIONS and sets * self.weight.nbytes <= _SETS_BYTES:
+            weight_sets = program.gradient_sets(dweight)
+            bias_sets = None if dbias is None else program.gradient_sets(dbias)
+            work = program.space(affine_weight.weight_work_bytes(g, program.dtype, program.chunk), temporary=True)
+
+            def make(place):
+                args = g, program.blocks, program.chunk, place(work)
+                return [affine_weight.weight_record(weight_sets, bias_sets, place(x), place(dout), *args)]
+
+            program.block(self.label, make, x, dout, work, macs=self.macs, kind=kind)
+            return
+        work = program.space(affine_weight.weight_parts_work_bytes(g, program.dtype, PARTS), temporary=True)
+
+        def make_parts(place):
+            args = g, program.cells, PARTS, place(work)
+            return [affine_weight.weight_parts_record(dweight, dbias, place(x), place(dout), *args)]
+
+        program.defer(self.label, make_parts, x, dout, work, macs=self.macs, kind=kind)

@@ -1,0 +1,191 @@
+"""A network as a list of operations on tensors: what plans are compiled from.
+
+`lower` walks the layers; `fuse` joins operations that one kernel does in one pass. An operation that no plan knows raises
+`Unsupported` with the reason, and the network runs layer by layer.
+"""
+
+import math
+
+from .. import layers
+from .affine import Affine
+from .normalization import Norm
+from .pointwise import Add, Drop, Pointwise, Reorder, Softmaxed
+from .pooling import AveragePool, MaxPool
+from .tensors import Tensor, Unsupported
+
+
+class Graph:
+    """Operations in an order in which they can run.
+
+    Parameters
+    ----------
+    network : Layer
+    input_shape : tuple of int
+        Of one sample.
+    plain : bool
+        Whether the output has to have its features in the order of the sample, even behind Flatten.
+
+    Attributes
+    ----------
+    input, output : Tensor
+    ops : list of Op
+    """
+
+    def __init__(self, network, input_shape, plain=False):
+        self.ops = []
+        self.input = self.tensor(input_shape)
+        self.output = self._lower("", network, self.input)
+        if plain:
+            self.output = self._plain("output", self.output)
+        self._fuse()
+        self._mark_gradients()
+
+    def tensor(self, sample_shape, plane=None):
+        """A tensor for samples of a shape; `plane` is how blocks hold it where that differs."""
+        if plane is None:
+            if len(sample_shape) > 3 or len(sample_shape) == 0 or math.prod(sample_shape) == 0:
+                raise Unsupported(f"samples of shape {tuple(sample_shape)}")
+            plane = (sample_shape[0], *(1,) * (3 - len(sample_shape)), *sample_shape[1:])
+        return Tensor(tuple(sample_shape), plane)
+
+    # --- from layers to operations
+
+    def _lower(self, name, layer, x):
+        kind = type(layer)
+        if kind is layers.Sequential:
+            for key, child in layer.children().items():
+                x = self._lower(f"{name}.{key}" if name else key, child, x)
+            return x
+        if kind is layers.Residual:
+            prefix = f"{name}." if name else ""
+            beside = x if layer.shortcut is None else self._lower(prefix + "shortcut", layer.shortcut, x)
+            body = self._lower(prefix + "body", layer.body, x)
+            if body.sample_shape != beside.sample_shape:
+                raise Unsupported(f"{name or 'network'}: body and shortcut differ in shape")
+            if body.plane != beside.plane:
+                body, beside = self._plain(name, body), self._plain(name, beside)
+            return self._add(Add(name, layer, [body, beside], self.tensor(body.sample_shape, body.plane)))
+        make = _LOWERINGS.get(kind)
+        if make is None:
+            raise Unsupported(f"{name or 'network'} is a {kind.__name__}, which has no kernels in the plan")
+        return make(self, name, layer, x)
+
+    def _add(self, op):
+        self.ops.append(op)
+        return op.out
+
+    def _plain(self, name, x):
+        """x with its features in the order of its sample shape: after Flatten, blocks still hold planes."""
+        if x.sample_shape == (x.size,) and x.positions > 1:
+            return self._add(Reorder(name, None, [x], self.tensor(x.sample_shape)))
+        return x
+
+    def _flatten(self, name, layer, x):
+        shape = layer.output_shape(x.sample_shape)
+        C, H, W = x.plane
+        if len(shape) == 1 or shape == x.sample_shape:
+            return Tensor(shape, x.plane, alias=x)
+        if len(x.sample_shape) == 3 and shape == (C, H * W):
+            return Tensor(shape, (C, 1, H * W), alias=x)
+        raise Unsupported(f"{name}: Flatten of axes {layer.start_dim} to {layer.end_dim}")
+
+    def _affine(self, name, layer, x):
+        shape = layer.output_shape(x.sample_shape)
+        if isinstance(layer, layers.Dense):
+            if len(x.sample_shape) != 1:
+                raise Unsupported(f"{name}: Dense over the last of several axes")
+        elif any(layer._behind):
+            raise Unsupported(f"{name}: padding that differs between the two ends")
+        return self._add(Affine(name, layer, [x], self.tensor(shape)))
+
+    def _norm(self, name, layer, x):
+        x = self._plain(name, x)
+        return self._add(Norm(name, layer, [x], self.tensor(x.sample_shape, x.plane)))
+
+    def _pointwise(self, name, layer, x):
+        return self._add(Pointwise(name, layer, [x], self.tensor(x.sample_shape, x.plane)))
+
+    def _softmax(self, name, layer, x):
+        axis = layer.axis(len(x.sample_shape) + 1, x.sample_shape, None)
+        if axis != 1:
+            raise Unsupported(f"{name}: {type(layer).__name__} over axis {axis}")
+        return self._add(Softmaxed(name, layer, [x], self.tensor(x.sample_shape, x.plane)))
+
+    def _dropout(self, name, layer, x):
+        return self._add(Drop(name, layer, [x], self.tensor(x.sample_shape, x.plane)))
+
+    def _pool(self, name, layer, x):
+        kind = MaxPool if isinstance(layer, (layers.MaxPool1d, layers.MaxPool2d)) else AveragePool
+        return self._add(kind(name, layer, [x], self.tensor(layer.output_shape(x.sample_shape))))
+
+    # --- fusions
+
+    def _consumers(self):
+        found = {}
+        for op in self.ops:
+            for x in op.inputs:
+                found.setdefault(x.root, []).append(op)
+        found.setdefault(self.output.root, []).append(None)
+        return found
+
+    def _only_consumer(self, consumers, tensor):
+        found = consumers.get(tensor.root, [])
+        return found[0] if len(found) == 1 else None
+
+    def _fuse(self):
+        """Join ReLU with max-pooling, batch normalization with a residual sum, and both with ReLU; affine maps with ReLU."""
+        consumers = self._consumers()
+        for op in list(self.ops):
+            if isinstance(op, Pointwise) and op.family == "relu":
+                following = self._only_consumer(consumers, op.out)
+                if isinstance(following, MaxPool) and following.inputs[0] is op.out:
+                    following.inputs[0], following.relu = op.inputs[0], True
+                    self.ops.remove(op)
+                    consumers = self._consumers()
+        for op in list(self.ops):
+            if isinstance(op, Norm):
+                following = self._only_consumer(consumers, op.out)
+                if isinstance(following, Add) and following.inputs[0].root is op.out.root:
+                    op.residual = following.inputs[1]
+                    op.inputs.append(op.residual)
+                    self._absorb(op, following)
+                    consumers = self._consumers()
+            if isinstance(op, (Norm, MaxPool, Affine)) and not op.relu:
+                following = self._only_consumer(consumers, op.out)
+                if isinstance(following, Pointwise) and following.family == "relu":
+                    op.relu = True
+                    self._absorb(op, following)
+                    consumers = self._consumers()
+
+    def _absorb(self, op, following):
+        """Let `op` make the output of `following`, which it now does too; it takes that one's place in the order."""
+        op.out = following.out
+        self.ops.remove(op)
+        self.ops[self.ops.index(following)] = op
+
+    def _mark_gradients(self):
+        for op in self.ops:
+            op.out.root.has_gradient = bool(op.params) or any(x.root.has_gradient for x in op.inputs)
+
+
+_LOWERINGS = {
+    layers.Flatten: Graph._flatten,
+    layers.Dense: Graph._affine,
+    layers.Conv1d: Graph._affine,
+    layers.Conv2d: Graph._affine,
+    layers.BatchNorm1d: Graph._norm,
+    layers.BatchNorm2d: Graph._norm,
+    layers.ReLU: Graph._pointwise,
+    layers.LeakyReLU: Graph._pointwise,
+    layers.Sigmoid: Graph._pointwise,
+    layers.Tanh: Graph._pointwise,
+    layers.Softmax: Graph._softmax,
+    layers.LogSoftmax: Graph._softmax,
+    layers.Dropout: Graph._dropout,
+    layers.MaxPool1d: Graph._pool,
+    layers.MaxPool2d: Graph._pool,
+    layers.AvgPool1d: Graph._pool,
+    layers.AvgPool2d: Graph._pool,
+    layers.AdaptiveAvgPool1d: Graph._pool,
+    layers.AdaptiveAvgPool2d: Graph._pool,
+}

@@ -1,0 +1,309 @@
+"""Training steps and epochs as plans."""
+
+import math
+import time
+from ctypes import addressof, c_char
+
+import numpy as np
+
+from .. import kernels
+from ..kernels._threads import BLOCKS, SAMPLES, START, STATUS, ready_threads, run_batches, run_chain
+from ..kernels.gemm import EMPTY
+from ..kernels.lanes import samples, updates
+from ..kernels.lanes.layout import CELLS, INDEX, OUT, X, Y, aligned_zeros
+from ..kernels.lanes.losses import CORRECT, LABELS, TOTAL, WEIGHT
+from ..layers import changes
+from . import settings
+from .graph import Graph
+from .losses import LossSteps, target_dtype
+from .normalization import Norm
+from .pointwise import Drop
+from .program import Program
+from .tensors import Unsupported
+from .updates import UpdateSteps
+
+UINT8_SCALE, UINT8_SHIFT = 1 / 255, 0.0
+ARRAYS = ("params", "grads", "state")  # whose addresses a training plan holds
+_SLICE_SECONDS = 0.05  # of an epoch, between two looks at the progress bar and at Ctrl-C
+_SERIAL_BELOW = 15_000  # nanoseconds of one thread's work in a step: less is not worth waking another
+_MACS_PER_NS = 50  # of one thread, roughly
+
+
+def gather_step(program, graph, source):
+    """The step that takes samples into lanes; `source` is an empty array of their dtype."""
+    x = program.value(graph.input)
+    args = graph.input.channels, graph.input.positions, program.cells, UINT8_SCALE, UINT8_SHIFT
+    like = EMPTY[program.dtype]
+    program.block("samples", lambda place: [samples.gather.phase((like, source, place(x), *args), 1)], x)
+
+
+def scatter_step(program, tensor):
+    """The step that brings a tensor's lanes into the rows of an array."""
+    x, like = program.value(tensor), EMPTY[program.dtype]
+    args = tensor.channels, tensor.positions, program.cells
+    program.block("predictions", lambda place: [samples.scatter.phase((like, place(x), *args), 1)], x)
+
+
+def source_like(x, dtype):
+    """An empty array of the dtype of samples: the network's, or uint8."""
+    if x.dtype != dtype and x.dtype != np.uint8:
+        raise Unsupported(f"samples of dtype {x.dtype}")
+    return np.empty(0, x.dtype)
+
+
+class TrainingPlan:
+    """A training step of a network, a loss and an optimizer, for samples and targets of one shape and dtype.
+
+    Parameters
+    ----------
+    network, loss, optimizer
+    x, y : array
+        Samples and targets like those to come.
+    size : int
+        Samples in the largest batch.
+    separate : bool
+        For profiles: see `Program`.
+
+    Raises
+    ------
+    Unsupported
+        If a layer has no kernels in the plan. (A loss or an optimizer without them runs in Python, between two chains.)
+    """
+
+    def __init__(self, network, loss, optimizer, x, y, size, *, separate=False):
+        self.network, self.loss, self.optimizer, self.size = network, loss, optimizer, size
+        self._count = changes.count()
+        params, grads = getattr(network, "flat_params", None), getattr(network, "flat_grads", None)
+        if params is None or not params.size:
+            raise Unsupported("nothing in it can be trained")
+        self._signature = changes.signature(network, ARRAYS)
+        self._settings, dtype = settings.current(), params.dtype
+        self.sample_shape, self.x_dtype = x.shape[1:], x.dtype
+        self.target_shape, self.given_dtype = y.shape[1:], y.dtype
+        try:
+            self.target_dtype, self.loss_reason = target_dtype(loss, y, dtype), None
+        except Unsupported as reason:
+            self.target_dtype, self.loss_reason = y.dtype, str(reason)
+        self.graph = Graph(network, self.sample_shape, plain=self.loss_reason is None)
+        lanes = Program(dtype, 1, 1, training=True).lanes
+        options = {"training": True, "winograd": self._settings.winograd, "separate": separate}
+        self.program = program = Program(dtype, -(-size // lanes), 1, **options)
+        self.cells, self._cells_at = program.cells, program.cells.ctypes.data
+
+        gather_step(program, self.graph, source_like(x, dtype))
+        for op in self.graph.ops:
+            op.forward(program, True)
+        program.kind = "loss"
+        self.loss_steps = None
+        if self.loss_reason is None:
+            try:
+                self.loss_steps = LossSteps(program, loss, self.graph.output, self.target_dtype)
+            except Unsupported as reason:
+                self.loss_reason = str(reason)
+        if self.loss_steps is None:
+            self._loss_in_python()
+        program.kind = "backward"
+        for op in reversed(self.graph.ops):
+            op.backward(program)
+        program.kind = "update"
+        self._add_update(params, grads)
+        self.chains = program.build()
+
+        self._drops = [op for op in self.graph.ops if isinstance(op, Drop)]
+        self._in_python = self._drops or self.loss_steps is None or self.update is None
+        self._smallest = min((op.out.positions for op in self.graph.ops if isinstance(op, Norm)), default=2)
+        work = sum(step.macs for step, _ in self.chains.steps) * size / _MACS_PER_NS
+        self._parallel = work + 30 * len(self.chains.steps) * program.blocks >= _SERIAL_BELOW
+        self._loss_version = loss._version if self.loss_steps else None
+        self._samples = -1
+        self._slice = 1  # batches
+        self.accept(x[:0], y[:0])
+
+    # --- what the chains are made of
+
+    def _loss_in_python(self):
+        """Predictions out, and behind a hole in the chain their gradient in."""
+        program, output = self.program, self.graph.output
+        scatter_step(program, output)
+        program.hole()
+        self._dout_cells = aligned_zeros((CELLS,), np.int64)
+        dout, like = program.like(output), EMPTY[program.dtype]
+        args = output.channels, output.positions, self._dout_cells, 1.0, 0.0
+        program.block("gradient", lambda place: [samples.gather.phase((like, like, place(dout), *args), 1)], dout)
+        program.contribute(output, dout)
+
+    def _add_update(self, params, grads):
+        """The loss of the batch, sums of gradients, and the optimizer's update."""
+        program = self.program
+        program.close()
+        sums = []
+        for sets, grad in program.sums:
+            begin = (grad.ctypes.data - grads.ctypes.data) // grads.itemsize
+            args = grads, sets, begin, program.chunk, program.cells
+            sums.append(updates.sum_sets.phase(args, params.size, updates.CHUNK))
+        loss = [self.loss_steps.finish()] if self.loss_steps else []
+        try:
+            self.update, self.update_reason = UpdateSteps(self.optimizer, params, grads, program.cells), None
+            phases = [[*loss, *self.update.update.prepare], [*sums, self.update.update.record]]
+        except Unsupported as reason:
+            self.update, self.update_reason = None, str(reason)
+            phases = [loss, sums]
+        program.whole("update", lambda place: [phase for phase in phases if phase])
+
+    # --- whether it still fits
+
+    def is_current(self):
+        """Whether network, loss, optimizer and settings are those that the plan was made for; takes new options over."""
+        if changes.latest != self._count:
+            count = changes.count()
+            if changes.signature(self.network, ARRAYS) != self._signature:
+                return False
+            self._count = count
+        if self._settings is not settings.current():
+            return False
+        if self._loss_version is not None and self.loss._version != self._loss_version:
+            return False
+        return self.update is None or self.optimizer._version == self.update.version or self.update.follow()
+
+    def fits(self, x, y, size):
+        """Whether the plan can take batches of up to `size` such samples and targets."""
+        same = x.shape[1:] == self.sample_shape and x.dtype == self.x_dtype
+        return same and y.shape[1:] == self.target_shape and y.dtype == self.given_dtype and size <= self.size
+
+    def accept(self, x, y):
+        """Let `step` take batches of the shapes of these, which have been checked."""
+        self._x_shape, self._y_shape = x.shape, y.shape
+
+    def can_take(self, count):
+        """Whether batch normalization has more than one value per channel in a batch of so many."""
+        return count * self._smallest > 1
+
+    # --- one step
+
+    def step(self, x, y):
+        """One step on a batch of accepted shapes; the loss, or None, with nothing done, if it is not one."""
+        if (
+            x.shape != self._x_shape
+            or y.shape != self._y_shape
+            or x.dtype is not self.x_dtype
+            or y.dtype is not self.target_dtype
+            or kernels.active() is not kernels
+            or not self.is_current()
+        ):
+            return None
+        cells = self.cells
+        try:
+            x_at, y_at = addressof(c_char.from_buffer(x)), addressof(c_char.from_buffer(y))
+        except (TypeError, ValueError):  # with gaps, or read-only
+            if not (x.flags.carray_ro and y.flags.carray_ro):
+                return None
+            x_at, y_at = x.ctypes.data, y.ctypes.data
+        cells[X], cells[Y], cells[INDEX] = x_at, y_at, 0
+        return self.run(0, len(x), y)
+
+    def run(self, start, count, y, meter=None):
+        """One step on `count` samples from `start` on, of the data whose addresses are in the cells."""
+        cells, chains = self.cells, self.chains
+        cells[START] = start
+        if count != self._samples:
+            cells[SAMPLES], cells[BLOCKS] = count, -(-count // self.program.lanes)
+            self._samples = count
+        threads = ready_threads() if self._parallel else 1
+        if threads > chains.threads:
+            chains.ready(threads)
+        if self._in_python:
+            return self._run_in_pieces(start, count, y, meter, threads)
+        run_chain(chains.heads[0], threads, chains.scratch, chains.stride, self._cells_at)
+        if cells[STATUS]:
+            cells[STATUS] = 0
+            return None
+        self.update.leave()
+        return self.loss_steps.value()
+
+    def _run_in_pieces(self, start, count, y, meter, threads):
+        """`run` with dropout, a loss or an optimizer that work in Python."""
+        cells, chains, loss, program = self.cells, self.chains, self.loss, self.program
+
+        def run(number):
+            run_chain(chains.heads[number], threads, chains.scratch, chains.stride, self._cells_at)
+
+        for op in self._drops:
+            op.draw(count, program.dtype)
+        if self.loss_steps is None:
+            prediction = np.empty((count, *self.graph.output.sample_shape), program.dtype)
+            cells[OUT] = prediction.ctypes.data
+            run(0)
+            target = y if cells[INDEX] == 0 and len(y) == count else y[self._rows(start, count)]
+            value = loss.forward(prediction, target)
+            if meter is not None:
+                meter.add(value, loss, prediction, target)
+            dout = np.ascontiguousarray(loss.backward(), program.dtype)
+            self._dout_cells[[SAMPLES, BLOCKS, START, INDEX, X]] = count, cells[BLOCKS], 0, 0, dout.ctypes.data
+            run(1)
+        else:
+            run(0)
+            if cells[STATUS]:
+                cells[STATUS] = 0
+                return None
+            value = self.loss_steps.value()
+        if self.update is None:
+            self.optimizer.update(self.network.flat_params, self.network.flat_grads)
+        else:
+            self.update.leave()
+        return value
+
+    def _rows(self, start, count):
+        return slice(start, start + count) if self._order is None else self._order[start : start + count]
+
+    # --- epochs
+
+    def begin(self, x, y, order):
+        """Data for `advance`: C-contiguous x and y of the plan's dtypes, and the order of the samples, or None for theirs."""
+        self._x, self._y, self._order = x, y, order
+        self.cells[X], self.cells[Y] = x.ctypes.data, y.ctypes.data
+        self.cells[INDEX] = 0 if order is None else order.ctypes.data
+        if self.loss_steps is not None:
+            self.loss_steps.meters[:] = 0
+
+    def advance(self, start, end, batch, meter):
+        """Train on samples from `start` on, batch by batch, towards `end`, for a moment; returns how far it came.
+
+        Raises
+        ------
+        ValueError
+            If a label is out of range.
+        """
+        cells, chains = self.cells, self.chains
+        if self._in_python:
+            count = min(batch, end - start)
+            if self.run(start, count, self._y, meter) is None:
+                raise ValueError("Trainer: a label is out of range")
+            return start + count
+        stop = min(end, start + self._slice * batch)
+        cells[START] = start
+        threads = ready_threads() if self._parallel else 1
+        chains.ready(threads)
+        before = time.perf_counter()
+        run_batches(chains.heads[0], threads, chains.scratch, chains.stride, self._cells_at, stop, batch)
+        seconds = time.perf_counter() - before
+        self._samples = -1
+        if cells[STATUS]:
+            cells[STATUS] = 0
+            raise ValueError("Trainer: a label is out of range")
+        self.update.leave()
+        done = math.ceil((stop - start) / batch)
+        self._slice = max(1, min(2 * self._slice, int(_SLICE_SECONDS / max(seconds / done, 1e-9))))
+        return stop
+
+    def figures(self, meter):
+        """Loss and accuracy since `begin`, as `Trainer` reports them."""
+        if self.loss_steps is None:
+            return meter.figures()
+        meters = self.loss_steps.meters
+        total, weight = float(meters[TOTAL]), float(meters[WEIGHT])
+        mean = self.loss.reduction == "mean"
+        found = {"loss": total if not mean else total / weight if weight else float("nan")}
+        if self.loss_steps.counts_hits:
+            labels = float(meters[LABELS])
+            found["accuracy"] = float(meters[CORRECT]) / labels if labels else float("nan")
+        return found

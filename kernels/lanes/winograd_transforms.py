@@ -1,0 +1,244 @@
+"""The arithmetic of Winograd convolution F(4x4, 3x3) as vector functions called by address, like those of `tiles`.
+
+Along one axis, 4 outputs of a 3-tap filter g over 6 inputs d come from 6 products instead of 12 (Winograd 1980; Lavin and Gray,
+"Fast Algorithms for Convolutional Neural Networks", 2016)::
+
+    y = A^T [(G g) * (B^T d)]        two axes:   Y = A^T [(G g G^T) * (B^T d B)] A
+
+This is Toom-Cook multiplication of polynomials by their values at 0, +-a, +-b and infinity. The usual points 1 and 2 lose a bit
+more than 5/8 and 3/2, whose powers in A and B are exact in float32 too: only G has rounded numbers, and works in float64.
+
+    transform_input(dtype)     V = B^T d B      36 positions of an image, any addresses -> 36 planes of V
+    multiply_points(dtype)     M = U V          one matrix product for each of the 36 points
+    transform_output(dtype)    Y = A^T M A      36 planes of M -> 16 positions, any addresses; bias, lower limit
+    transform_filter(dtype)    U = G g G^T      3x3 taps -> 36 planes of U
+
+A vector holds the same position of LANES samples, so the transforms are plain vector arithmetic.
+"""
+
+from llvmlite import ir
+
+from ..simd import I32, I64, MAX_ROWS, OUTER_ROWS, OUTER_VECTORS, Emitter
+from ..tiles import _kept, _switching_tile
+
+A, B = 0.625, 1.5  # the points: 0, +-A, +-B, infinity
+TILE, TAPS = 4, 3
+SIDE = TILE + TAPS - 1  # positions of a tile's input along one axis, and points
+POINTS = SIDE * SIDE
+M_ROW = OUTER_VECTORS  # vectors between filters in M, which holds MAX_ROWS filters of OUTER_VECTORS tiles
+M_POINT = MAX_ROWS * M_ROW  # vectors between points in M
+
+_A2, _B2 = A * A, B * B
+_SIZES = [(r, v) for r in OUTER_ROWS for v in range(1, OUTER_VECTORS + 1)]
+
+
+def _constant(emit, value):
+    return ir.Constant(emit.vector, [value] * emit.lanes)
+
+
+def _input_axis(emit, d):
+    """B^T d: 6 values of 6."""
+    fma = emit.fma
+
+    def constant(value):
+        return _constant(emit, value)
+
+    def pair(point, other):
+        even = fma(constant(-other), d[2], d[4])
+        odd = fma(constant(-other), d[1], d[3])
+        return fma(constant(point), odd, even), fma(constant(-point), odd, even)
+
+    zero = fma(constant(_A2 * _B2), d[0], fma(constant(-_A2 - _B2), d[2], d[4]))
+    infinity = fma(constant(_A2 * _B2), d[1], fma(constant(-_A2 - _B2), d[3], d[5]))
+    return [zero, *pair(A, _B2), *pair(B, _A2), infinity]
+
+
+def _output_axis(emit, m):
+    """A^T m: 4 values of 6."""
+    builder, fma = emit.builder, emit.fma
+    (even_a, odd_a), (even_b, odd_b) = [(builder.fadd(m[i], m[i + 1]), builder.fsub(m[i], m[i + 1])) for i in (1, 3)]
+
+    def sum_of(power, a, b):
+        return fma(_constant(emit, A**power), a, builder.fmul(_constant(emit, B**power), b))
+
+    return [
+        builder.fadd(m[0], builder.fadd(even_a, even_b)),
+        sum_of(1, odd_a, odd_b),
+        sum_of(2, even_a, even_b),
+        builder.fadd(m[5], sum_of(3, odd_a, odd_b)),
+    ]
+
+
+def _filter_axis(emit, g):
+    """G g: 6 values of 3."""
+    builder, fma = emit.builder, emit.fma
+
+    def pair(point, other):
+        scale = 1 / (2 * point * point * (point * point - other))
+        even = fma(_constant(emit, scale * point * point), g[2], builder.fmul(_constant(emit, scale), g[0]))
+        odd = _constant(emit, scale * point)
+        return fma(odd, g[1], even), builder.fsub(even, builder.fmul(odd, g[1]))
+
+    return [builder.fmul(_constant(emit, 1 / (_A2 * _B2)), g[0]), *pair(A, _B2), *pair(B, _A2), g[2]]
+
+
+def _both_axes(emit, transform, load, size, store):
+    """The transform along both axes of a grid of size x size: ``load(i, j)``, then ``store(i, j, value)``.
+
+    Column by column, then row by row, so that few of the values that do not fit the registers wait in memory.
+    """
+    columns = [transform(emit, [load(i, j) for i in range(size)]) for j in range(size)]
+    for i, row in enumerate(zip(*columns)):
+        for j, value in enumerate(transform(emit, row)):
+            store(i, j, value)
+
+
+def _entry(emit, table, number):
+    """An address in a table, as a pointer to elements."""
+    pointers = emit.builder.inttoptr(table, emit.element.as_pointer().as_pointer())
+    return emit.builder.load(emit.builder.gep(pointers, [ir.Constant(I64, number)]))
+
+
+def _input_body(emit, rows, vectors, sources, v, v_point, v_row, depth):
+    builder = emit.builder
+    v = builder.inttoptr(v, emit.element.as_pointer())
+    width = ir.Constant(I64, emit.lanes)
+
+    def step(k, _):
+        at, row = builder.mul(k, width), emit.at(v, builder.mul(k, v_row))
+
+        def load(i, j):
+            return emit.load(emit.at(_entry(emit, sources, i * SIDE + j), at))
+
+        def store(i, j, value):
+            emit.store(value, emit.at(row, builder.mul(v_point, ir.Constant(I64, i * SIDE + j))))
+
+        _both_axes(emit, _input_axis, load, SIDE, store)
+        return []
+
+    emit.loop(depth, [], step)
+    builder.ret_void()
+
+
+def _multiply_body(emit, rows, vectors, u, u_point, v, v_point, depth, m, points):
+    builder = emit.builder
+    u, v, m = (builder.inttoptr(address, emit.element.as_pointer()) for address in (u, v, m))
+
+    def point(p, _):
+        a, b = emit.at(u, builder.mul(p, u_point)), emit.at(v, builder.mul(p, v_point))
+        c = emit.at(m, builder.mul(p, ir.Constant(I64, M_POINT * emit.lanes)))
+
+        def step(k, sums):
+            a_k = emit.at(a, builder.mul(k, ir.Constant(I64, MAX_ROWS)))
+            b_k = emit.at(b, builder.mul(k, ir.Constant(I64, vectors * emit.lanes)))
+            loaded = [emit.load(emit.at(b_k, ir.Constant(I64, n * emit.lanes))) for n in range(vectors)]
+            result = []
+            for i in range(rows):
+                scalar = emit.splat(builder.load(emit.at(a_k, ir.Constant(I64, i))))
+                result += [emit.fma(scalar, loaded[n], sums[i * vectors + n]) for n in range(vectors)]
+            return result
+
+        sums = emit.loop(depth, [emit.zero] * (rows * vectors), step)
+        for i in range(rows):
+            for n in range(vectors):
+                emit.store(sums[i * vectors + n], emit.at(c, ir.Constant(I64, (i * M_ROW + n) * emit.lanes)))
+        return []
+
+    emit.loop(points, [], point)
+    builder.ret_void()
+
+
+def _output_body(emit, rows, vectors, m, targets, at, bias, limit, filters):
+    builder = emit.builder
+    m, bias, limit = (builder.inttoptr(address, emit.element.as_pointer()) for address in (m, bias, limit))
+    limit = emit.splat(builder.load(limit))
+
+    def step(f, _):
+        row = emit.at(m, builder.mul(f, ir.Constant(I64, M_ROW * emit.lanes)))
+        shift = emit.splat(builder.load(emit.at(bias, f)))
+        offset = builder.add(at, builder.mul(f, ir.Constant(I64, emit.lanes)))
+
+        def load(i, j):
+            return emit.load(emit.at(row, ir.Constant(I64, (i * SIDE + j) * M_POINT * emit.lanes)))
+
+        def store(i, j, value):
+            value = builder.fadd(value, shift)
+            below = builder.fcmp_ordered(">", limit, value)  # false for NaN, which stays
+            value = builder.select(below, limit, value)
+            emit.store(value, emit.at(_entry(emit, targets, i * TILE + j), offset))
+
+        _both_axes(emit, _output_axis, load, SIDE, store)
+        return []
+
+    emit.loop(filters, [], step)
+    builder.ret_void()
+
+
+def _filter_body(emit, rows, vectors, u, u_point, weight, row_step, k_step, valid, depth, tap, tap_step):
+    builder = emit.builder
+    u, weight = (builder.inttoptr(address, emit.element.as_pointer()) for address in (u, weight))
+    double = Emitter(builder, ir.DoubleType(), MAX_ROWS)
+    last = builder.sub(valid, ir.Constant(I64, 1))
+    taps = [builder.add(tap, builder.mul(tap_step, ir.Constant(I64, n))) for n in range(TAPS * TAPS)]
+    bases = []
+    for r in range(MAX_ROWS):  # rows beyond the last repeat it
+        r = ir.Constant(I64, r)
+        r = builder.select(builder.icmp_signed("<", r, last), r, last)
+        bases.append(emit.at(weight, builder.mul(r, row_step)))
+
+    def step(k, _):
+        at = builder.mul(k, k_step)
+        row = emit.at(u, builder.mul(k, ir.Constant(I64, MAX_ROWS)))
+
+        def load(i, j):
+            vector = ir.Constant(ir.VectorType(emit.element, MAX_ROWS), ir.Undefined)
+            for r, base in enumerate(bases):
+                element = builder.load(emit.at(base, builder.add(at, taps[i * TAPS + j])))
+                vector = builder.insert_element(vector, element, ir.Constant(I32, r))
+            return vector if emit.element == double.element else builder.fpext(vector, double.vector)
+
+        def store(i, j, value):
+            if emit.element != double.element:
+                value = builder.fptrunc(value, ir.VectorType(emit.element, MAX_ROWS))
+            emit.store(value, emit.at(row, builder.mul(u_point, ir.Constant(I64, i * SIDE + j))))
+
+        _both_axes(double, _filter_axis, load, TAPS, store)
+        return []
+
+    emit.loop(depth, [], step)
+    builder.ret_void()
+
+
+@_kept
+def transform_input(dtype):
+    """Address of (1, 1, sources, v, v_point, v_row, depth): one tile.
+
+    `sources` has the addresses of 36 positions; channel k of each lies k vectors further on, in V k*v_row elements.
+    """
+    return _switching_tile(
+        f"winograd_input_{dtype}", dtype, [(1, 1)], ("sources", "v", "v_point", "v_row", "depth"), _input_body
+    )
+
+
+@_kept
+def multiply_points(dtype):
+    """Address of (rows, vectors, u, u_point, v, v_point, depth, m, points): rows filters, `vectors` tiles, at each point."""
+    names = ("u", "u_point", "v", "v_point", "depth", "m", "points")
+    return _switching_tile(f"winograd_multiply_{dtype}", dtype, _SIZES, names, _multiply_body)
+
+
+@_kept
+def transform_output(dtype):
+    """Address of (1, 1, m, targets, at, bias, limit, filters): one tile; what is below the limit (an address) becomes it.
+
+    `targets` has the addresses of 16 positions; filter f of each is at + f vectors further on.
+    """
+    names = ("m", "targets", "at", "bias", "limit", "filters")
+    return _switching_tile(f"winograd_output_{dtype}", dtype, [(1, 1)], names, _output_body)
+
+
+@_kept
+def transform_filter(dtype):
+    """Address of (1, 1, u, u_point, weight, row_step, k_step, valid, depth, tap, tap_step): MAX_ROWS rows of U."""
+    names = ("u", "u_point", "weight", "row_step", "k_step", "valid", "depth", "tap", "tap_step")
+    return _switching_tile(f"winograd_filter_{dtype}", dtype, [(1, 1)], names, _filter_body)
