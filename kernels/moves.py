@@ -1,6 +1,7 @@
 """Moves of rows and blocks between unaligned addresses, in whole vectors.
 
     copy_group        MAX_ROWS neighbours
+    copy_vector       a whole vector
     transpose_block   a block of lanes x lanes elements
     copy_rows         rows of equal length; every element or every second one of the source
     spread_rows       rows of equal length to every second element of the target
@@ -57,6 +58,7 @@ def _make_copy(count):
 
 
 copy_group = _make_copy(lambda full: MAX_ROWS)
+copy_vector = _make_copy(lambda full: full)
 
 
 def transposed(emit, rows):

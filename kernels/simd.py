@@ -209,7 +209,7 @@ def itemsize(typingctx, base):
 
 
 @intrinsic
-def _retype(typingctx, like, address):
+def retype(typingctx, like, address):
     """An address as a pointer of the same type as `like`."""
 
     def codegen(context, builder, signature, args):
@@ -221,4 +221,4 @@ def _retype(typingctx, like, address):
 @jit
 def array_at(like, address, size):
     """The `size` elements at an address as an array; `like` is a pointer to the element type."""
-    return carray(_retype(like, address), (size,))
+    return carray(retype(like, address), (size,))

@@ -15,16 +15,13 @@ from .._jit import jit
 from .._kernel import flat, kernel
 from .._threads import BLOCKS
 from ..gemm import EMPTY
+from ..moves import copy_vector
 from ..tiles import invoke
 from . import tiles
 from .layout import block_at, locate
 from .taps import (
     OUTER_BLOCKS,
     PANEL_VECTORS,
-    TILE_COLUMNS,
-    TILE_COLUMNS_AT,
-    TILE_POSITIONS,
-    TILE_POSITIONS_AT,
     has_one_position,
     outer_tables,
     weight_tables,
@@ -32,36 +29,69 @@ from .taps import (
 
 
 @jit
-def _copy_bordered(like, target, source, copy):
-    """Put x's rows into a bordered copy."""
-    _, target_row, at, rows, row_bytes, source_row = copy
-    pointer = simd.pointer(like, 0)
+def _copy_to_planes(pointer, target, source, first_channel, last_channel, top, rows, copy):
+    """Put rows of x from `top` on into planes, one for each channel; with columns of zeros before and behind, if there are any."""
+    plane, width, columns, left, pixel, height, _, _ = copy
+    line = simd.VECTOR_BYTES // simd.itemsize(pointer)
+    plane, pixel = plane // simd.itemsize(pointer), pixel // simd.itemsize(pointer)
+    target = simd.retype(pointer, target)
+    source = simd.retype(pointer, source)
+    bordered = width != columns or left > 0
     for r in range(rows):
-        to = simd.array_at(pointer, target + at + r * target_row, row_bytes // like.itemsize)
-        row = simd.array_at(pointer, source + r * source_row, row_bytes // like.itemsize)
-        for i in range(to.size):
-            to[i] = row[i]
+        inside = 0 <= top + r < height
+        if bordered:
+            for c in range(last_channel - first_channel):
+                zeros = simd.shift(target, c * plane + r * width * line)
+                for i in range(width * line):
+                    zeros[i] = 0
+        if inside:
+            row = simd.shift(source, (top + r) * columns * pixel + first_channel * line)
+            for w in range(min(columns, width - left)):
+                to = simd.shift(target, (r * width + left + w) * line)
+                at = simd.shift(row, w * pixel)
+                for c in range(last_channel - first_channel):
+                    copy_vector(simd.shift(to, c * plane), simd.shift(at, c * line))
+
+
+@jit
+def _copy_rows_of_tile(pointer, target, source, positions, rows, copy):
+    """Put the vectors of a tile's rows side by side, position by position."""
+    pixel, lines = copy
+    line = simd.VECTOR_BYTES // simd.itemsize(pointer)
+    pixel = pixel // simd.itemsize(pointer)
+    target = simd.retype(pointer, target)
+    source = simd.retype(pointer, source)
+    for p in range(positions):
+        to, at = simd.shift(target, p * lines * line), simd.shift(source, p * pixel)
+        for i in range(rows):
+            copy_vector(simd.shift(to, i * line), simd.shift(at, i * line))
 
 
 @kernel()
 def affine_weight(
-    like, dweight, dbias, x, dout, work, columns_tiles, columns, positions, steps, shape, group, row, copy, options, cells, tile,
-    first, last, scratch,
+    like, dweight, dbias, x, dout, work, column_blocks, columns_tiles, columns, positions, bounds, steps, strips, shape, group, row,
+    copy_x, copy_dout, options, cells, tile, first, last, scratch,
 ):
     """dweight[s, f, c] = sum over the blocks of set s, positions and lanes of dout[f] * x[c], dbias[s, f] that of dout[f].
 
-    Items: blocks, `chunk` of them a set; or, if `parts` says so, parts (groups, rows, columns) of one set for all blocks.
+    Items: blocks, `chunk` of them a set; or, if `options` say so, parts (groups, rows, columns) of one set for all blocks.
     `options`: chunk, parts of groups, rows, columns.
     """
-    groups, strips, together = shape
+    groups, together = shape
     a_group, b_group, c_group, bias_group = group
     chunk, group_parts, row_parts, column_parts = options
+    plane, width, before, channels = copy_x[0], copy_x[1], copy_x[6], copy_x[7]
+    dout_lines = copy_dout[1]
     frame = tiles.frame()
-    item_bytes = like.itemsize
+    frame[tiles.DOT_C_ROW] = row
+    pointer = simd.pointer(like, 0)
+    item_bytes, line = like.itemsize, simd.VECTOR_BYTES
     whole = group_parts > 0
-    all_tiles = columns_tiles.shape[0] - 1
+    x_copies = locate(work, 0, 0, scratch)
+    dout_copies = x_copies + plane * channels * together
+    bias_tile = columns_tiles.shape[0] - 1
     for item in range(first, last if whole else first + 1):
-        g_first, g_last, s_first, s_last, t_first, t_last = 0, groups, 0, steps.shape[0], 0, all_tiles
+        g_first, g_last, s_first, s_last, c_first, c_last = 0, groups, 0, steps.shape[0], 0, column_blocks.shape[0]
         first_block, last_block, target = first, last, 0
         if whole:
             part = item // (row_parts * column_parts)
@@ -69,51 +99,56 @@ def affine_weight(
             part = item // column_parts % row_parts
             s_first, s_last = steps.shape[0] * part // row_parts, steps.shape[0] * (part + 1) // row_parts
             part = item % column_parts
-            t_first, t_last = all_tiles * part // column_parts, all_tiles * (part + 1) // column_parts
+            c_first, c_last = c_last * part // column_parts, c_last * (part + 1) // column_parts
             first_block, last_block = 0, cells[BLOCKS]
         else:
             target = first // chunk
         dweight_at = dweight.ctypes.data + target * dweight.shape[1] * item_bytes
         dbias_at = dbias.ctypes.data + target * dbias.shape[1] * item_bytes
-        with_bias = dbias.size > 0 and t_first == 0
-        copies_at = locate(work, 0, 0, scratch)
-        if copy[0] > 0:
-            copies = block_at(like, work, 0, 0, scratch, min(together, last_block - first_block) * copy[0] // item_bytes)
-            for i in range(copies.size):
-                copies[i] = 0
         for block in range(first_block, last_block, together):
             count = min(together, last_block - block)
             frame[tiles.DOT_OUTER] = count
             frame[tiles.DOT_A_OUTER] = dout[1]
-            frame[tiles.DOT_B_OUTER] = copy[0] if copy[0] > 0 else x[1]
-            frame[tiles.DOT_C_ROW] = row
-            a, b = locate(dout, block, first, scratch), locate(x, block, first, scratch)
-            if copy[0] > 0:
-                for n in range(count):
-                    _copy_bordered(like, copies_at + n * copy[0], locate(x, block + n, first, scratch), copy)
-                b = copies_at
-            for strip in range(strips):
-                frame[tiles.ADDING] = 0 if block == first_block and strip == 0 else 1
-                for g in range(g_first, g_last):
-                    frame[tiles.DOT_B] = b + g * b_group
-                    for s in range(s_first, s_last):
-                        f, rows = steps[s, 0], steps[s, 1]
-                        frame[tiles.DOT_A] = a + g * a_group + f * simd.VECTOR_BYTES
-                        frame[tiles.DOT_C] = dweight_at + g * c_group + f * row
-                        for t in range(t_first, t_last + 1 if with_bias else t_last):
-                            number = all_tiles if t == t_last else t
-                            met = columns_tiles[number, TILE_POSITIONS]
-                            begin, end = met * strip // strips, met * (strip + 1) // strips
-                            frame[tiles.ENTRIES] = positions.ctypes.data + 16 * (
-                                columns_tiles[number, TILE_POSITIONS_AT] + begin
-                            )
-                            frame[tiles.COUNT] = end - begin
-                            frame[tiles.PLACES] = columns.ctypes.data + 16 * columns_tiles[number, TILE_COLUMNS_AT]
-                            if number == all_tiles:
-                                frame[tiles.DOT_C] = dbias_at + g * bias_group + f * item_bytes
-                                frame[tiles.DOT_C_ROW] = item_bytes
-                            invoke(tile, (rows, columns_tiles[number, TILE_COLUMNS], frame))
-                        frame[tiles.DOT_C_ROW] = row
+            frame[tiles.DOT_B_OUTER] = x[1]
+            dout_at, x_at = locate(dout, block, first, scratch), locate(x, block, first, scratch)
+            for g in range(g_first, g_last):
+                for strip in range(strips.shape[0]):
+                    pixel, pixels, top, rows_of_x = strips[strip]
+                    frame[tiles.ADDING] = 0 if block == first_block and strip == 0 else 1
+                    for column_block in range(c_first, c_last):
+                        t_first, t_last, channel, last_channel = column_blocks[column_block]
+                        frame[tiles.DOT_B] = x_at + g * b_group
+                        if plane > 0:
+                            for n in range(count):
+                                to, source = x_copies + n * channels * plane, x_at + n * x[1] + g * b_group
+                                _copy_to_planes(pointer, to, source, channel, last_channel, top - before, rows_of_x, copy_x)
+                            frame[tiles.DOT_B] = x_copies - channel * plane - top * width * line
+                            frame[tiles.DOT_B_OUTER] = channels * plane
+                        with_bias = 1 if dbias.size > 0 and column_block == 0 else 0
+                        for s in range(s_first, s_last):
+                            f, rows = steps[s]
+                            a = dout_at + g * a_group + f * line
+                            if copy_dout[0] > 0:
+                                for n in range(count):
+                                    to = dout_copies + n * pixels * dout_lines * line
+                                    source = a + n * dout[1] + pixel * copy_dout[0]
+                                    _copy_rows_of_tile(pointer, to, source, pixels, rows, copy_dout)
+                                a = dout_copies - pixel * dout_lines * line
+                                frame[tiles.DOT_A_OUTER] = pixels * dout_lines * line
+                            frame[tiles.DOT_A] = a
+                            frame[tiles.DOT_C] = dweight_at + g * c_group + f * row
+                            for t in range(t_first, t_last + with_bias):
+                                number = bias_tile if t == t_last else t
+                                of_class = columns_tiles[number, 0]
+                                begin = bounds[of_class, strip]
+                                frame[tiles.ENTRIES] = positions.ctypes.data + 16 * begin
+                                frame[tiles.COUNT] = bounds[of_class, strip + 1] - begin
+                                frame[tiles.PLACES] = columns.ctypes.data + 16 * columns_tiles[number, 1]
+                                if t == t_last:
+                                    frame[tiles.DOT_C] = dbias_at + g * bias_group + f * item_bytes
+                                    frame[tiles.DOT_C_ROW] = item_bytes
+                                invoke(tile, (rows, columns_tiles[number, 2], frame))
+                            frame[tiles.DOT_C_ROW] = row
 
 
 @jit
@@ -227,9 +262,8 @@ _SUM_CHUNK = 4096
 _NO_CELLS = np.zeros(1, np.int64)
 
 
-def _dot_args(dweight, dbias, x, dout, geometry, work, options, cells):
+def _dot_args(dweight, dbias, x, dout, tables, work, options, cells):
     dtype = dweight.dtype
-    tables = weight_tables(geometry, dtype)
     none = EMPTY[dtype].reshape(0, 0)
     args = (EMPTY[dtype], dweight, none if dbias is None else dbias, tuple(x), tuple(dout), tuple(work))
     return (*args, *tables, options, cells, tiles.dot(dtype))
@@ -259,18 +293,18 @@ def weight_record(dweight_sets, dbias_sets, x, dout, geometry, blocks, chunk, wo
     if has_one_position(geometry):
         args = _outer_args(dweight_sets, dbias_sets, x, dout, geometry, work, (chunk, 0), _NO_CELLS)
         return affine_weight_outer.phase(args, blocks, chunk)
-    args = _dot_args(dweight_sets, dbias_sets, x, dout, geometry, work, (chunk, 0, 0, 0), _NO_CELLS)
+    tables = weight_tables(geometry, dweight_sets.dtype)
+    args = _dot_args(dweight_sets, dbias_sets, x, dout, tables, work, (chunk, 0, 0, 0), _NO_CELLS)
     return affine_weight.phase(args, blocks, chunk)
 
 
-def weight_work_bytes(geometry, dtype, chunk):
+def weight_work_bytes(geometry, dtype, chunk=1):
     """Bytes of scratch memory that `weight_record` needs."""
     dtype = np.dtype(dtype)
     if has_one_position(geometry):
         lane_count = simd.lanes(dtype.itemsize)
         return (OUTER_BLOCKS * lane_count * PANEL_VECTORS + geometry.filters) * simd.VECTOR_BYTES
-    tables = weight_tables(geometry, dtype)
-    return tables.copy[0] * min(chunk, tables.shape[2])
+    return _copies_bytes(weight_tables(geometry, dtype))
 
 
 def weight_parts_record(dweight, dbias, x, dout, geometry, cells, parts, work):
@@ -284,19 +318,32 @@ def weight_parts_record(dweight, dbias, x, dout, geometry, cells, parts, work):
         parts = min(parts, -(-columns // (PANEL_VECTORS * simd.lanes(dweight.itemsize))))
         args = _outer_args(dweight, dbias, x, dout, geometry, work, (0, parts), cells)
         return affine_weight_outer.phase(args, parts)
-    tables = weight_tables(geometry, dweight.dtype)
-    group_parts = min(geometry.groups, parts)
-    column_parts = min(len(tables.tiles) - 1, -(-parts // group_parts))
+    tables, group_parts = _parts_tables(geometry, dweight.dtype, parts)
+    column_parts = min(len(tables.blocks), -(-parts // group_parts))
     row_parts = min(len(tables.steps), -(-parts // (group_parts * column_parts)))
     options = (0, group_parts, row_parts, column_parts)
-    args = _dot_args(dweight, dbias, x, dout, geometry, work, options, cells)
+    args = _dot_args(dweight, dbias, x, dout, tables, work, options, cells)
     return affine_weight.phase(args, group_parts * row_parts * column_parts)
+
+
+def _parts_tables(geometry, dtype, parts):
+    group_parts = min(geometry.groups, parts)
+    return weight_tables(geometry, dtype, -(-parts // group_parts)), group_parts
 
 
 def weight_parts_work_bytes(geometry, dtype, parts):
     """Bytes of scratch memory that `weight_parts_record` needs."""
-    tables_chunk = 1 << 30
-    return weight_work_bytes(geometry, dtype, tables_chunk)
+    if has_one_position(geometry):
+        return weight_work_bytes(geometry, dtype)
+    return _copies_bytes(_parts_tables(geometry, np.dtype(dtype), parts)[0])
+
+
+def _copies_bytes(tables):
+    """Bytes of the copies of x and dout."""
+    _, together = tables.shape
+    x = tables.copy_x[0] * tables.copy_x[-1]
+    dout = int(tables.strips[:, 1].max()) * tables.copy_dout[1] * simd.VECTOR_BYTES if tables.copy_dout[0] else 0
+    return together * (x + dout)
 
 
 def sum_sets_record(total, sets, cells, chunk):

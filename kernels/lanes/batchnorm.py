@@ -1,8 +1,8 @@
 """Batch normalization over lane blocks.   C channels, `positions` = H*W; M = SAMPLES*positions values of a channel.
 
     moments          (like, partial, x, num_batches_tracked, positions, channels, cells)
-  W merge            (like, statistics, coefficients, partial, weight, bias, running_mean, running_var, num_batches_tracked, eps,
-                      momentum, positions, cells)
+  W merge            (like, statistics, coefficients, partial, weight, bias, running_mean, running_var, num_batches_tracked,
+                      eps, momentum, positions, cells)
   W eval_coefficients(like, coefficients, weight, bias, running_mean, running_var, eps)
     apply            (like, out, x, residual, coefficients, positions, channels, relu, add)
     backward_sums    (like, partial, dmasked, dout, x, out, coefficients, positions, channels, mask, store)
@@ -18,9 +18,10 @@ Those marked W have channels as items, the others blocks; their sums go from one
 
 dy is dout, masked by the ReLU if that is fused in. Arrays over blocks are Places, and those of the same shape may be one.
 
-A group of channels at a time walks the positions of a block with its coefficients and sums in vector registers. Sums of
-float32 run over a few positions, then go into float64. Squares are of differences from a value of the same run of positions, so
-they are as large as the deviations among themselves, wherever their mean is and however it drifts over the image.
+Each pass reads its blocks from front to back, channel after channel and position after position, as the caches like it best;
+sums and coefficients of the channels stay in the level-1 cache. Sums of float32 run over a few positions, then go into float64.
+Squares are of differences from a value of the same few positions, so they are about as large as deviations there,
+wherever the mean is and however it drifts over the image.
 """
 
 import numpy as np
@@ -32,42 +33,42 @@ from .._jit import jit
 from .._kernel import kernel
 from .._threads import BLOCKS, SAMPLES
 from ..batchnorm import _inverse_deviation
-from ..host import vector_registers
-from ..simd import I64, VECTOR_BYTES, Emitter, dispatch, function_of, pointer
+from ..simd import I64, VECTOR_BYTES, Emitter, array_at, dispatch, function_of, pointer
 from .layout import locate
 
 UNMASKED, MASK_FROM_X, MASK_FROM_OUT = range(3)  # dy = dout; the ReLU's side recomputed from x; read from its output
+_STORE = 4  # added to the mask
 
-_RUN = 16  # positions between two additions into float64
-_GROUPS = (8, 4, 2, 1) if vector_registers() == 32 else (4, 2, 1)  # channels whose sums or coefficients the registers hold
+_RUN = 16  # values that a sum takes before it goes into float64
+_CHANNELS = 64  # whose sums one pass keeps at hand
+_SUMS = 16  # to be taken in turn: with fewer, each addition waits for the one before
 
 
-def _by_group(name, variants, body):
-    """An intrinsic (pointer, channels in the group, variant, further arguments) that calls the function for these.
+def _by_variant(name, variants, body):
+    """An intrinsic (pointer, variant, further arguments) that calls the function of that variant.
 
-    ``body(emitter, group, variant, *arguments)`` writes that function; arguments are ints, addresses among them.
+    ``body(emitter, variant, *arguments)`` writes it; arguments are ints, addresses among them.
     """
 
     @intrinsic
-    def call(typingctx, like, group, variant, arguments):
+    def call(typingctx, like, variant, arguments):
         def codegen(context, builder, signature, args):
             element = context.get_value_type(signature.args[0].dtype)
             count = VECTOR_BYTES // (4 if isinstance(element, ir.FloatType) else 8)
-            values = [builder.extract_value(args[3], n) for n in range(len(signature.args[3]))]
+            values = [builder.extract_value(args[2], n) for n in range(len(signature.args[2]))]
 
             def emit_call(key):
-                function, new = function_of(builder.module, f"{name}_{key[0]}_{key[1]}", ir.VoidType(), [I64] * len(values))
+                function, new = function_of(builder.module, f"{name}_{key}", ir.VoidType(), [I64] * len(values))
                 if new:
                     emit = Emitter(ir.IRBuilder(function.append_basic_block("entry")), element, count)
-                    body(emit, *key, *function.args)
+                    body(emit, key, *function.args)
                     emit.builder.ret_void()
                 builder.call(function, values)
 
-            number = builder.add(builder.mul(args[1], ir.Constant(I64, 8)), args[2])
-            dispatch(builder, number, [(8 * g + v, (g, v)) for g in _GROUPS for v in variants], emit_call)
+            dispatch(builder, args[1], [(key, key) for key in variants], emit_call)
             return context.get_dummy_value()
 
-        return types.void(like, types.int64, types.int64, types.UniTuple(types.int64, len(arguments))), codegen
+        return types.void(like, types.int64, types.UniTuple(types.int64, len(arguments))), codegen
 
     return call
 
@@ -76,29 +77,30 @@ def _index(number):
     return ir.Constant(I64, number)
 
 
-class _Block:
-    """A group of channels of a block at an address: vectors by position and channel within the group."""
-
-    def __init__(self, emit, address, channels):
-        self.emit, self.base = emit, emit.builder.inttoptr(address, emit.element.as_pointer())
-        self.step = emit.builder.mul(channels, _index(emit.lanes))
-
-    def at(self, position, channel):
-        offset = self.emit.builder.mul(position, self.step)
-        return self.emit.at(self.emit.at(self.base, offset), _index(channel * self.emit.lanes))
-
-    def load(self, position, channel):
-        return self.emit.load(self.at(position, channel))
-
-    def store(self, value, position, channel):
-        self.emit.store(value, self.at(position, channel))
+def _elements(emit, address):
+    return emit.builder.inttoptr(address, emit.element.as_pointer())
 
 
-def _coefficients(emit, group, address, channels):
-    """The three rows of (3, channels) coefficients, each as a vector for each channel of the group."""
-    base = emit.builder.inttoptr(address, emit.element.as_pointer())
-    rows = [emit.at(base, emit.builder.mul(channels, _index(row))) for row in range(3)]
-    return [[emit.splat(emit.builder.load(emit.at(row, _index(g)))) for g in range(group)] for row in rows]
+def _rows(emit, address, length):
+    """``row(n)(v)``: address of vector v of row n, in rows of `length` vectors."""
+    builder, base = emit.builder, _elements(emit, address)
+
+    def row(number):
+        start = emit.at(base, builder.mul(number, builder.mul(length, _index(emit.lanes))))
+        return lambda vector: emit.at(start, builder.mul(vector, _index(emit.lanes)))
+
+    return row
+
+
+def _coefficients(emit, address, channels):
+    """``coefficient(n, c)``: row n of (3, channels) at channel c, in all lanes."""
+    builder, base = emit.builder, _elements(emit, address)
+    rows = [emit.at(base, builder.mul(channels, _index(row))) for row in range(3)]
+    return lambda row, channel: emit.splat(builder.load(emit.at(rows[row], channel)))
+
+
+def _zero_where(emit, condition, value):
+    return emit.builder.select(condition, emit.zero, value)
 
 
 def _double(emit):
@@ -113,169 +115,206 @@ def _widened(emit, vector):
     return [emit.builder.fpext(emit.part(vector, n, wide.lanes), wide.vector) for n in range(emit.lanes // wide.lanes)]
 
 
-def _in_runs(emit, positions, start, body):
-    """Carry `start` through ``body(first position, positions, values) -> values`` for each run of positions."""
-    builder = emit.builder
-    runs = builder.sdiv(builder.add(positions, _index(_RUN - 1)), _index(_RUN))
-
-    def run(number, values):
-        first = builder.mul(number, _index(_RUN))
-        left = builder.sub(positions, first)
-        count = builder.select(builder.icmp_signed("<", left, _index(_RUN)), left, _index(_RUN))
-        return body(first, count, values)
-
-    return emit.loop(runs, start, run)
+def _added(emit, vectors):
+    """The sum of one vector or two."""
+    return vectors[0] if len(vectors) == 1 else emit.builder.fadd(*vectors)
 
 
-def _lane_sums(emit, sums):
-    """Sums over the lanes of each channel, as one vector; `sums` has the vectors of float64 of each channel."""
-    wide = _double(emit)
-    return wide.lane_sums([parts[0] if len(parts) == 1 else emit.builder.fadd(*parts) for parts in sums])
+def _emit_sums(emit, totals, positions, channels, width, log_sets, begin, widen):
+    """Add two sums over positions and lanes, for each of `width` channels, to two rows of float64: (2, channels) at `totals`.
 
+    Positions are taken in runs. Each channel has 2**log_sets sets of sums, which take the positions of a run in turn, so that
+    there are some sums to work on at a time where channels are few.
 
-def _zero_where(emit, condition, value):
-    return emit.builder.select(condition, ir.Constant(value.type, [0.0] * value.type.count), value)
-
-
-def _emit_moments(emit, group, variant, partial, x, positions, channels, valid):
+    - ``begin(position, start)`` gives a function ``(channel, sums) -> sums`` that takes this position into the two sums of a
+      set; the first that this set took in this run is `start`.
+    - ``widen(start, count, channel, sums)`` gives the two sums of a set, after `count` positions, in float64: two lists
+      of vectors.
+    """
     builder, wide = emit.builder, _double(emit)
-    x = _Block(emit, x, channels)
-    firsts = [builder.load(x.at(_index(0), g)) for g in range(group)]
-    origins = firsts if emit.lanes == wide.lanes else [builder.fpext(first, wide.element) for first in firsts]
-    parts = emit.lanes // wide.lanes
+    memory = builder.alloca(ir.ArrayType(emit.vector, 2 * max(_CHANNELS, _SUMS)))
+    memory.align = VECTOR_BYTES
+    sets = builder.shl(_index(1), log_sets)
+    last_set, run = builder.sub(sets, _index(1)), builder.mul(sets, _index(_RUN))
+    sums = _rows(emit, builder.ptrtoint(memory, I64), builder.mul(width, _index(2)))
+    totals = builder.inttoptr(totals, wide.element.as_pointer())
 
-    def run(first, count, totals):
-        starts = [x.load(first, g) for g in range(group)]
+    def places(row, channel):
+        first = row(builder.mul(channel, _index(2)))
+        return first, emit.at(first, _index(emit.lanes))
 
-        def step(k, sums):
-            result = []
-            for g in range(group):
-                d = builder.fsub(x.load(builder.add(first, k), g), starts[g])
-                result += [builder.fadd(sums[2 * g], d), emit.fma(d, d, sums[2 * g + 1])]
-            return result
+    def one_run(number, _):
+        first = builder.mul(number, run)
+        left = builder.sub(positions, first)
+        count = builder.select(builder.icmp_signed("<", left, run), left, run)
 
-        sums = emit.loop(count, [emit.zero] * (2 * group), step)
-        n, result = wide.splat(builder.sitofp(count, wide.element)), []
-        for g in range(group):
-            starts_g, sums_g, squares_g = (_widened(emit, v) for v in (starts[g], sums[2 * g], sums[2 * g + 1]))
-            for p in range(parts):
-                # from differences from the start of the run to differences from the origin of the block
-                total, square = totals[2 * (g * parts + p) : 2 * (g * parts + p) + 2]
-                d = builder.fsub(starts_g[p], wide.splat(origins[g]))
-                nd = builder.fmul(n, d)
-                square = builder.fadd(square, wide.fma(d, builder.fadd(builder.fadd(sums_g[p], sums_g[p]), nd), squares_g[p]))
-                result += [builder.fadd(total, builder.fadd(sums_g[p], nd)), square]
-        return result
+        def clear(vector, _):
+            emit.store(emit.zero, sums(_index(0))(vector))
+            return []
 
-    totals = _in_runs(emit, positions, [wide.zero] * (2 * group * parts), run)
-    masks = [wide.mask(builder.sub(valid, _index(p * wide.lanes))) for p in range(parts)]
-    totals = [builder.select(masks[n // 2 % parts], total, wide.zero) for n, total in enumerate(totals)]
-    split = [totals[2 * g * parts : 2 * (g + 1) * parts] for g in range(group)]
-    total, square = (_lane_sums(emit, [parts_g[which::2] for parts_g in split]) for which in range(2))
-    narrow = Emitter(builder, wide.element, group)
-    n = narrow.splat(builder.sitofp(builder.mul(valid, positions), wide.element))
-    origin = ir.Constant(narrow.vector, ir.Undefined)
-    for g in range(group):
-        origin = builder.insert_element(origin, origins[g], ir.Constant(ir.IntType(32), g))
-    shift = builder.fdiv(total, n)
-    deviation = builder.fsub(square, builder.fmul(shift, total))
-    # rounding can leave a trace below 0; NaN stays
-    deviation = _zero_where(emit, builder.fcmp_ordered("<", deviation, narrow.zero), deviation)
-    partial = builder.inttoptr(partial, wide.element.as_pointer())
-    wide.store(builder.fadd(origin, shift), partial)
-    wide.store(deviation, emit.at(partial, channels))
+        def one_position(k, _):
+            which = builder.and_(k, last_set)
+            row, take = sums(which), begin(builder.add(first, k), builder.add(first, which))
 
+            def one_channel(channel, _):
+                at = places(row, channel)
+                for value, place in zip(take(channel, [emit.load(place) for place in at]), at):
+                    emit.store(value, place)
+                return []
 
-def _emit_apply(emit, group, add, out, x, residual, coefficients, positions, channels, relu):
-    builder = emit.builder
-    mean, scale, shift = _coefficients(emit, group, coefficients, channels)
-    out, x, residual = (_Block(emit, address, channels) for address in (out, x, residual))
-    nonzero = builder.icmp_signed("!=", relu, _index(0))
-    floor = emit.splat(builder.select(nonzero, ir.Constant(emit.element, 0.0), ir.Constant(emit.element, float("-inf"))))
+            emit.loop(width, [], one_channel)
+            return []
 
-    def step(k, _):
-        for g in range(group):
-            value = emit.fma(builder.fsub(x.load(k, g), mean[g]), scale[g], shift[g])
-            if add:
-                value = builder.fadd(value, residual.load(k, g))
-            out.store(builder.select(builder.fcmp_ordered(">", floor, value), floor, value), k, g)
+        def flush(channel, _):
+            def one_set(which, values):
+                taken = builder.ashr(builder.add(count, builder.sub(last_set, which)), log_sets)
+                loaded = [emit.load(place) for place in places(sums(which), channel)]
+                widened = widen(builder.add(first, which), taken, channel, loaded)
+                return [builder.fadd(value, _added(wide, parts)) for value, parts in zip(values, widened)]
+
+            both = wide.lane_sums(emit.loop(sets, [wide.zero] * 2, one_set))
+            for n in range(2):
+                place = emit.at(totals, builder.add(channel, builder.mul(channels, _index(n))))
+                value = builder.extract_element(both, ir.Constant(ir.IntType(32), n))
+                builder.store(builder.fadd(builder.load(place), value), place)
+            return []
+
+        emit.loop(builder.mul(builder.mul(width, _index(2)), sets), [], clear)
+        emit.loop(count, [], one_position)
+        emit.loop(width, [], flush)
         return []
 
-    emit.loop(positions, [], step)
+    emit.loop(builder.sdiv(builder.add(positions, builder.sub(run, _index(1))), run), [], one_run)
 
 
-def _masked(emit, mask, dy, centred, scale, shift, out):
-    """dout with 0 where the output of the ReLU is; `out` loads that output."""
+def _emit_moments(emit, variant, totals, x, positions, channels, width, log_sets, valid):
+    """Sums of differences from the block's first value in the channel, and of their squares."""
+    builder, wide = emit.builder, _double(emit)
+    x = _rows(emit, x, channels)
+    masks = [wide.mask(builder.sub(valid, _index(n * wide.lanes))) for n in range(emit.lanes // wide.lanes)]
+
+    def begin(position, start):
+        row, starts = x(position), x(start)
+
+        def take(channel, sums):
+            d = builder.fsub(emit.load(row(channel)), emit.load(starts(channel)))
+            return builder.fadd(sums[0], d), emit.fma(d, d, sums[1])
+
+        return take
+
+    def widen(start, count, channel, sums):
+        # from differences from the set's first value to differences from the block's
+        last = builder.sub(positions, _index(1))
+        start = builder.select(builder.icmp_signed("<", start, last), start, last)  # where a set is empty it may be beyond
+        first = builder.load(x(_index(0))(channel))
+        origin = wide.splat(first if emit.lanes == wide.lanes else builder.fpext(first, wide.element))
+        n = wide.splat(builder.sitofp(count, wide.element))
+        results = [], []
+        parts = (_widened(emit, v) for v in (emit.load(x(start)(channel)), *sums))
+        for value, total, square, mask in zip(*parts, masks):
+            d = builder.fsub(value, origin)
+            nd = builder.fmul(n, d)
+            square = builder.fadd(square, builder.fmul(d, builder.fadd(builder.fadd(total, total), nd)))
+            results[0].append(builder.select(mask, builder.fadd(total, nd), wide.zero))
+            results[1].append(builder.select(mask, square, wide.zero))
+        return results
+
+    _emit_sums(emit, totals, positions, channels, width, log_sets, begin, widen)
+
+
+def _masked(emit, mask, dy, centred, coefficient, channel, out):
+    """dout, and 0 where the output of the ReLU is not positive; `out` is the function that gives its address."""
     if mask == UNMASKED:
         return dy
-    # the same operations as in apply: the same bits, the same side
-    value = emit.fma(centred, scale, shift) if mask == MASK_FROM_X else out()
+    if mask == MASK_FROM_X:  # the same operations as in apply: the same bits, the same side
+        value = emit.fma(centred, coefficient(1, channel), coefficient(2, channel))
+    else:
+        value = emit.load(out(channel))
     return _zero_where(emit, emit.builder.fcmp_ordered("<=", value, emit.zero), dy)
 
 
-_STORE = 4  # added to the mask
-
-
-def _emit_backward_sums(emit, group, variant, partial, dmasked, dout, x, out, coefficients, positions, channels):
-    builder, wide = emit.builder, _double(emit)
-    mask, store = variant % _STORE, variant >= _STORE
-    mean, scale, shift = _coefficients(emit, group, coefficients, channels)
-    dmasked, dout, x, out = (_Block(emit, address, channels) for address in (dmasked, dout, x, out))
-    parts = emit.lanes // wide.lanes
-
-    def run(first, count, totals):
-        def step(k, sums):
-            at, result = builder.add(first, k), []
-            for g in range(group):
-                centred = builder.fsub(x.load(at, g), mean[g])
-                dy = _masked(emit, mask, dout.load(at, g), centred, scale[g], shift[g], lambda g=g: out.load(at, g))
-                if store:
-                    dmasked.store(dy, at, g)
-                result += [builder.fadd(sums[2 * g], dy), emit.fma(dy, centred, sums[2 * g + 1])]
-            return result
-
-        sums = emit.loop(count, [emit.zero] * (2 * group), step)
-        widened = [part for total in sums for part in _widened(emit, total)]
-        return [builder.fadd(total, part) for total, part in zip(totals, widened)]
-
-    totals = _in_runs(emit, positions, [wide.zero] * (2 * group * parts), run)
-    split = [totals[n : n + parts] for n in range(0, len(totals), parts)]
-    partial = builder.inttoptr(partial, wide.element.as_pointer())
-    wide.store(_lane_sums(emit, split[::2]), partial)
-    wide.store(_lane_sums(emit, split[1::2]), emit.at(partial, channels))
-
-
-def _emit_backward_apply(emit, group, mask, dx, dout, x, out, coefficients, gradients, positions, channels, valid):
+def _emit_backward_sums(
+    emit, variant, totals, dmasked, dout, x, out, coefficients, positions, channels, width, log_sets
+):  # fmt: skip
     builder = emit.builder
-    mean, scale, shift = _coefficients(emit, group, coefficients, channels)
-    a, b, c = _coefficients(emit, group, gradients, channels)
-    dx, dout, x, out = (_Block(emit, address, channels) for address in (dx, dout, x, out))
-    lanes = emit.mask(valid)
+    coefficient = _coefficients(emit, coefficients, channels)
+    arrays = [_rows(emit, address, channels) for address in (dmasked, dout, x, out)]
 
-    def step(k, _):
-        for g in range(group):
-            centred = builder.fsub(x.load(k, g), mean[g])
-            dy = _masked(emit, mask, dout.load(k, g), centred, scale[g], shift[g], lambda g=g: out.load(k, g))
-            value = emit.fma(a[g], dy, emit.fma(b[g], centred, c[g]))
-            dx.store(builder.select(lanes, value, emit.zero), k, g)
+    def begin(position, start):
+        dmasked, dout, x, out = (rows(position) for rows in arrays)
+
+        def take(channel, sums):
+            centred = builder.fsub(emit.load(x(channel)), coefficient(0, channel))
+            dy = _masked(emit, variant % _STORE, emit.load(dout(channel)), centred, coefficient, channel, out)
+            if variant >= _STORE:
+                emit.store(dy, dmasked(channel))
+            return builder.fadd(sums[0], dy), emit.fma(dy, centred, sums[1])
+
+        return take
+
+    def widen(start, count, channel, sums):
+        return [_widened(emit, v) for v in sums]
+
+    _emit_sums(emit, totals, positions, channels, width, log_sets, begin, widen)
+
+
+def _emit_elementwise(emit, positions, channels, addresses, begin):
+    """For each position and channel what ``begin(*rows of the arrays at a position)(channel)`` writes."""
+    arrays = [_rows(emit, address, channels) for address in addresses]
+
+    def one_position(position, _):
+        write = begin(*(rows(position) for rows in arrays))
+
+        def one_channel(channel, _):
+            write(channel)
+            return []
+
+        emit.loop(channels, [], one_channel)
         return []
 
-    emit.loop(positions, [], step)
+    emit.loop(positions, [], one_position)
 
 
-_moments = _by_group("moments", (0,), _emit_moments)
-_apply = _by_group("apply", (0, 1), _emit_apply)
-_backward_sums = _by_group("backward_sums", (0, 1, 2, _STORE + 1, _STORE + 2), _emit_backward_sums)
-_backward_apply = _by_group("backward_apply", (0, 1, 2), _emit_backward_apply)
+def _emit_apply(emit, add, out, x, residual, coefficients, positions, channels, relu):
+    builder = emit.builder
+    coefficient = _coefficients(emit, coefficients, channels)
+    lowest = (ir.Constant(emit.element, value) for value in (0.0, float("-inf")))
+    floor = emit.splat(builder.select(builder.icmp_signed("!=", relu, _index(0)), *lowest))
+
+    def begin(out, x, residual):
+        def write(c):
+            value = emit.fma(builder.fsub(emit.load(x(c)), coefficient(0, c)), coefficient(1, c), coefficient(2, c))
+            if add:
+                value = builder.fadd(value, emit.load(residual(c)))
+            emit.store(builder.select(builder.fcmp_ordered(">", floor, value), floor, value), out(c))
+
+        return write
+
+    _emit_elementwise(emit, positions, channels, (out, x, residual), begin)
 
 
-@jit
-def _group(left):
-    """Channels of the next group when so many are left."""
-    for size in _GROUPS:
-        if size <= left:
-            return size
-    return 1
+def _emit_backward_apply(emit, mask, dx, dout, x, out, coefficients, gradients, positions, channels, valid):
+    builder = emit.builder
+    coefficient, gradient = (_coefficients(emit, address, channels) for address in (coefficients, gradients))
+    lanes = emit.mask(valid)
+
+    def begin(dx, dout, x, out):
+        def write(c):
+            centred = builder.fsub(emit.load(x(c)), coefficient(0, c))
+            dy = _masked(emit, mask, emit.load(dout(c)), centred, coefficient, c, out)
+            value = emit.fma(gradient(0, c), dy, emit.fma(gradient(1, c), centred, gradient(2, c)))
+            emit.store(builder.select(lanes, value, emit.zero), dx(c))
+
+        return write
+
+    _emit_elementwise(emit, positions, channels, (dx, dout, x, out), begin)
+
+
+_moments = _by_variant("moments", (0,), _emit_moments)
+_apply = _by_variant("apply", (0, 1), _emit_apply)
+_MASKS = UNMASKED, MASK_FROM_X, MASK_FROM_OUT
+_backward_sums = _by_variant("backward_sums", (*_MASKS, _STORE + MASK_FROM_X, _STORE + MASK_FROM_OUT), _emit_backward_sums)
+_backward_apply = _by_variant("backward_apply", _MASKS, _emit_backward_apply)
 
 
 @jit
@@ -289,19 +328,37 @@ def _valid(cells, block, lanes):
     return min(lanes, cells[SAMPLES] - block * lanes)
 
 
+@jit
+def _log_sets(width, positions):
+    """Logarithm of how many sets of sums so many channels get."""
+    log = 0
+    while (2 << log) * width <= _SUMS and (1 << log) < positions:
+        log += 1
+    return log
+
+
 @kernel(mixed=True)
 def moments(like, partial, x, num_batches_tracked, positions, channels, cells, first, last, scratch):
     """Mean and sum of squared deviations of each channel in each block; counts the batch (for merge, which comes after)."""
     if first == 0 and num_batches_tracked.size > 0:
         num_batches_tracked[0] += 1
+    lanes = VECTOR_BYTES // like.itemsize
     for block in range(first, last):
-        source, valid = locate(x, block, first, scratch), _valid(cells, block, VECTOR_BYTES // like.itemsize)
-        target = _address(partial) + 16 * block * channels
-        c = 0
-        while c < channels:
-            group = _group(channels - c)
-            _moments(pointer(like, 0), group, 0, (target + 8 * c, source + c * VECTOR_BYTES, positions, channels, valid))
-            c += group
+        at, valid = locate(x, block, first, scratch), _valid(cells, block, lanes)
+        sums, squares = partial[block, 0], partial[block, 1]
+        for c in range(channels):
+            sums[c], squares[c] = 0, 0
+        for c in range(0, channels, _CHANNELS):
+            width = min(_CHANNELS, channels - c)
+            log_sets, row = _log_sets(width, positions), at + c * VECTOR_BYTES
+            totals = _address(sums) + 8 * c
+            _moments(pointer(like, 0), 0, (totals, row, positions, channels, width, log_sets, valid))
+        origins, count = array_at(pointer(like, 0), at, channels * lanes), np.float64(valid * positions)
+        for c in range(channels):
+            shift = sums[c] / count
+            deviation = squares[c] - shift * sums[c]
+            sums[c] = np.float64(origins[c * lanes]) + shift
+            squares[c] = 0.0 if deviation < 0 else deviation  # rounding can leave a trace below 0; NaN stays
 
 
 @kernel(mixed=True)
@@ -355,43 +412,35 @@ def eval_coefficients(like, coefficients, weight, bias, running_mean, running_va
 def apply(like, out, x, residual, coefficients, positions, channels, relu, add, first, last, scratch):
     """(x - mean)*scale + shift, plus `residual` if `add`, then rectified if `relu`."""
     for block in range(first, last):
-        target, source, added = (
+        arrays = (
             locate(out, block, first, scratch),
             locate(x, block, first, scratch),
             locate(residual, block, first, scratch),
         )
-        table = _address(coefficients)
-        c = 0
-        while c < channels:
-            group, at = _group(channels - c), c * VECTOR_BYTES
-            arguments = target + at, source + at, added + at, table + c * like.itemsize, positions, channels, relu
-            _apply(pointer(like, 0), group, add, arguments)
-            c += group
+        _apply(pointer(like, 0), add, (*arrays, _address(coefficients), positions, channels, relu))
 
 
 @kernel(mixed=True)
 def backward_sums(
     like, partial, dmasked, dout, x, out, coefficients, positions, channels, mask, store, first, last, scratch
 ):  # fmt: skip
-    """Sums of dy and dy * (x - mean) of each channel in each block. If `store`, dy goes to `dmasked`."""
+    """Sums of dy and dy * (x - mean) of each channel in each block. If `store` and there is a mask, dy goes to `dmasked`."""
     variant = mask + _STORE if store and mask != UNMASKED else mask
     for block in range(first, last):
-        target, gradient, source, output = (
-            locate(dmasked, block, first, scratch),
-            locate(dout, block, first, scratch),
-            locate(x, block, first, scratch),
-            locate(out, block, first, scratch),
-        )
-        sums, table = _address(partial) + 16 * block * channels, _address(coefficients)
-        c = 0
-        while c < channels:
-            group, at = _group(channels - c), c * VECTOR_BYTES
-            arguments = (
-                sums + 8 * c, target + at, gradient + at, source + at, output + at, table + c * like.itemsize,
-                positions, channels,
-            )  # fmt: skip
-            _backward_sums(pointer(like, 0), group, variant, arguments)
-            c += group
+        sums, products = partial[block, 0], partial[block, 1]
+        for c in range(channels):
+            sums[c], products[c] = 0, 0
+        for c in range(0, channels, _CHANNELS):
+            at, width = c * VECTOR_BYTES, min(_CHANNELS, channels - c)
+            arrays = (
+                locate(dmasked, block, first, scratch) + at,
+                locate(dout, block, first, scratch) + at,
+                locate(x, block, first, scratch) + at,
+                locate(out, block, first, scratch) + at,
+            )
+            sizes = positions, channels, width, _log_sets(width, positions)
+            table = _address(coefficients) + c * like.itemsize
+            _backward_sums(pointer(like, 0), variant, (_address(sums) + 8 * c, *arrays, table, *sizes))
 
 
 @kernel(mixed=True)
@@ -423,20 +472,11 @@ def backward_apply(
 ):  # fmt: skip
     """a*dy + b*(x - mean) + c, and 0 in lanes without a sample."""
     for block in range(first, last):
-        target, gradient, source, output = (
+        arrays = (
             locate(dx, block, first, scratch),
             locate(dout, block, first, scratch),
             locate(x, block, first, scratch),
             locate(out, block, first, scratch),
         )
-        tables = _address(coefficients), _address(gradients)
-        valid = _valid(cells, block, VECTOR_BYTES // like.itemsize)
-        c = 0
-        while c < channels:
-            group, at = _group(channels - c), c * VECTOR_BYTES
-            arguments = (
-                target + at, gradient + at, source + at, output + at, tables[0] + c * like.itemsize, tables[1] + c * like.itemsize,
-                positions, channels, valid,
-            )  # fmt: skip
-            _backward_apply(pointer(like, 0), group, mask, arguments)
-            c += group
+        tables, valid = (_address(coefficients), _address(gradients)), _valid(cells, block, VECTOR_BYTES // like.itemsize)
+        _backward_apply(pointer(like, 0), mask, (*arrays, *tables, positions, channels, valid))

@@ -141,7 +141,7 @@ def cross_entropy(
             slope = p * scales - smooth * weight[c] - select(labels == real(c), shares, zero)
             store(dx_b + c * VECTOR_BYTES, select(kept, slope * factor, zero))
         store_array(lane_sums, sums)
-        for i in range(lane_sums.size):
+        for i in range(min(lane_sums.size, exponentials.size)):  # of constant length it would be unrolled, not vectorised
             lane_sums[i] = log(lane_sums[i])
         log_totals = load_array(lane_sums)
         terms = shares * (log_totals - (picked - largest))

@@ -6,9 +6,9 @@
     avg_pool_backward(like, dx, dout, *backward, channels)
 
 Which cells a window has, and which windows a cell, is known when a plan is made. `max_windows`, `mean_windows` and
-`adaptive_windows` put it into tables (`forward`, `backward`), where stride, padding, dilation, ceil_mode and the division of an
-axis into shares end. So kernels walk rectangles: forward, the cells of a window; backward, the windows of a cell, whose gradient
-is then written once, sums in one order. Running maxima and sums stay in registers.
+`adaptive_windows` put it into tables (`forward`, `backward`): stride, padding, dilation, ceil_mode and adaptive shares are gone
+in there. So kernels walk rectangles, with running maxima and sums in registers: forward, the cells of a window; backward, the
+windows of a cell, added up in one order, or where windows do not overlap, the cells of a window again.
 """
 
 from math import gcd
@@ -399,7 +399,11 @@ def max_pool_forward(like, taps_like, out, taps, x, rows, columns, steps, channe
         for i in range(OH):
             for j in range(OW):
                 at, height, width, tap = (i * OW + j) * size, rows[i, 1], columns[j, 1], rows[i, 0] * KW + columns[j, 0]
-                to, winner, cells = pointer(outs, at), pointer(winners, at), pointer(xs, (rows[i, 2] * W + columns[j, 2]) * size)
+                to, winner, cells = (
+                    pointer(outs, at),
+                    pointer(winners, at),
+                    pointer(xs, (rows[i, 2] * W + columns[j, 2]) * size),
+                )
                 if height * width == 0:
                     _fill(outs, at, size, 0 if relu else -np.inf)
                     if training:
@@ -412,7 +416,21 @@ def max_pool_forward(like, taps_like, out, taps, x, rows, columns, steps, channe
 
 @kernel()
 def max_pool_backward(
-    like, taps_like, dx, dout, taps, row_windows, column_windows, rows, columns, steps, window_steps, channels, first, last, scratch
+    like,
+    taps_like,
+    dx,
+    dout,
+    taps,
+    row_windows,
+    column_windows,
+    rows,
+    columns,
+    steps,
+    window_steps,
+    channels,
+    first,
+    last,
+    scratch,
 ):
     """dx = sum of dout over the windows that the cell won."""
     W, KW, DH, DW = steps
@@ -435,7 +453,10 @@ def max_pool_backward(
             for h in range(H):
                 for w in range(W):
                     height, width = row_windows[h, 1], column_windows[w, 1]
-                    at, tap = (row_windows[h, 0] * OW + column_windows[w, 0]) * size, row_windows[h, 2] * KW + column_windows[w, 2]
+                    at, tap = (
+                        (row_windows[h, 0] * OW + column_windows[w, 0]) * size,
+                        row_windows[h, 2] * KW + column_windows[w, 2],
+                    )
                     cell, gradients, numbers = pointer(dxs, (h * W + w) * size), pointer(douts, at), pointer(winners, at)
                     down, right, tap_down = row_step * OW * size, column_step * size, tap_row * KW
                     if height * width > 0:
@@ -466,7 +487,11 @@ def avg_pool_forward(like, out, x, rows, columns, steps, row_shares, column_shar
         for i in range(OH):
             for j in range(OW):
                 at, height, width = (i * OW + j) * size, rows[i, 1], columns[j, 1]
-                to, cells, scale = pointer(outs, at), pointer(xs, (rows[i, 2] * W + columns[j, 2]) * size), row_shares[i] * column_shares[j]
+                to, cells, scale = (
+                    pointer(outs, at),
+                    pointer(xs, (rows[i, 2] * W + columns[j, 2]) * size),
+                    row_shares[i] * column_shares[j],
+                )
                 if height * width == 0:
                     _fill(outs, at, size, 0)
                 else:
@@ -475,7 +500,21 @@ def avg_pool_forward(like, out, x, rows, columns, steps, row_shares, column_shar
 
 @kernel()
 def avg_pool_backward(
-    like, dx, dout, row_windows, column_windows, rows, columns, steps, window_steps, row_shares, column_shares, channels, first, last, scratch
+    like,
+    dx,
+    dout,
+    row_windows,
+    column_windows,
+    rows,
+    columns,
+    steps,
+    window_steps,
+    row_shares,
+    column_shares,
+    channels,
+    first,
+    last,
+    scratch,
 ):
     """dx = sum over the windows that have the cell of dout, times the window's row's and column's share."""
     W, _, DH, DW = steps

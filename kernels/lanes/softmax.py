@@ -3,7 +3,11 @@
     softmax_forward    (like, out, x, positions, channels)    softmax_backward    (like, dx, dout, out, positions, channels)
     log_softmax_forward(like, out, x, positions, channels)    log_softmax_backward(like, dx, dout, out, positions, channels)
 
-All work in place: `out` may be `x`, `dx` may be `dout`. A sample that holds NaN or +inf at a position becomes NaN there.
+None works in place. A sample that holds NaN or +inf at a position becomes NaN there.
+
+Exponentials run over all channels at once. The rest goes by lines, the vectors of one channel: LLVM unrolls loops over so few
+elements before it could make vectors of them, so they are written as vectors. Nor may these operations be reassociated: unless
+the maximum goes first, small differences drown in large numbers.
 """
 
 from llvmlite import ir
@@ -15,8 +19,15 @@ from .. import simd
 from .._jit import jit
 from .._kernel import kernel
 from .._math import exp_nonpositive, log
-from ..simd import pointer
+from ..simd import I64, pointer
 from .layout import block_at, lanes_in
+
+
+def _lanes(element):
+    return simd.lanes(4 if isinstance(element, ir.FloatType) else 8)
+
+
+_ROOM = 16  # elements of a temporary line: a loop over 8, which would do for float64, is unrolled and scalar
 
 
 @intrinsic
@@ -24,121 +35,152 @@ def _on_stack(typingctx, like):
     """Room for one line on the stack; `like` is a pointer to the type of its elements."""
 
     def codegen(context, builder, signature, args):
-        element = context.get_value_type(signature.return_type).pointee
-        return cgutils.alloca_once(builder, element, size=simd.lanes(4 if isinstance(element, ir.FloatType) else 8))
+        return cgutils.alloca_once(builder, context.get_value_type(signature.return_type).pointee, size=_ROOM)
 
     return like(like), codegen
 
 
-@jit
-def _line(like):
-    """An array of one element for each lane, as temporary memory."""
-    return carray(_on_stack(pointer(like, 0)), (lanes_in(like),))
+def _in_lines(body):
+    """Code generation that writes ``body(emitter, *arguments)`` in place."""
+
+    def codegen(context, builder, signature, args):
+        element = context.get_value_type(signature.args[0]).pointee
+        body(simd.Emitter(builder, element, _lanes(element)), *args)
+        return context.get_dummy_value()
+
+    return codegen
+
+
+def _at(emit, base, c):
+    return emit.at(base, emit.builder.mul(c, ir.Constant(I64, emit.lanes)))
+
+
+def _fold(start, combine):
+    """An intrinsic (to, a, b, channels): line `to` = ``combine(builder, line so far, a[c], b[c])`` over all c."""
+
+    @intrinsic
+    def fold(typingctx, to, a, b, channels):
+        def body(emit, to, a, b, channels):
+            def step(c, values):
+                return [combine(emit.builder, *values, *(emit.load(_at(emit, base, c)) for base in (a, b)))]
+
+            (total,) = emit.loop(channels, [ir.Constant(emit.vector, [start] * emit.lanes)], step)
+            emit.store(total, to)
+
+        return types.void(to, a, b, types.int64), _in_lines(body)
+
+    return fold
+
+
+def _each(combine):
+    """An intrinsic (out, a, b, line, channels): out[c] = ``combine(builder, a[c], b[c], line)`` for all c."""
+
+    @intrinsic
+    def each(typingctx, out, a, b, line, channels):
+        def body(emit, out, a, b, line, channels):
+            line = emit.load(line)
+
+            def step(c, _):
+                lines = [emit.load(_at(emit, base, c)) for base in (a, b)]
+                emit.store(combine(emit.builder, *lines, line), _at(emit, out, c))
+                return []
+
+            emit.loop(channels, [], step)
+
+        return types.void(out, a, b, line, types.int64), _in_lines(body)
+
+    return each
+
+
+# NaN is never the largest; it shows in the sum.
+_largest = _fold(float("-inf"), lambda do, best, a, b: do.select(do.fcmp_ordered(">", a, best), a, best))
+_total = _fold(0.0, lambda do, total, a, b: do.fadd(total, a))
+_dot = _fold(0.0, lambda do, total, a, b: do.fadd(total, do.fmul(a, b)))
+_minus = _each(lambda do, a, b, line: do.fsub(a, line))
+_over = _each(lambda do, a, b, line: do.fdiv(a, line))
+_minus_times = _each(lambda do, a, b, line: do.fsub(a, do.fmul(b, line)))  # a - b*line
+_times_minus = _each(lambda do, a, b, line: do.fmul(b, do.fsub(a, line)))  # (a - line)*b
 
 
 @jit
-def _rows(like, place, block, first, scratch, positions, channels):
-    """A block as an array (positions, channels, lanes)."""
-    lanes = lanes_in(like)
-    return block_at(like, place, block, first, scratch, positions * channels * lanes).reshape(positions, channels, lanes)
-
-
-@jit(fastmath={"contract"})
-def _minus(a, b):
-    """a - b, not to be reassociated: the maximum goes first, or what is left of large numbers drowns in it."""
-    return a - b
+def _exponentiate(values):
+    """Replace values that are nowhere positive by their exponentials."""
+    for i in range(values.size):
+        values[i] = exp_nonpositive(values[i])
 
 
 @jit
-def _find_maxima(maxima, x):
-    """Largest of the channels in each lane of x (C, lanes). Of NaN, if the first is not, any: it shows in the sum."""
-    for lane in range(maxima.size):
-        maxima[lane] = x[0, lane]
-    for c in range(1, x.shape[0]):
-        for lane in range(maxima.size):
-            maxima[lane] = x[c, lane] if x[c, lane] > maxima[lane] else maxima[lane]
+def _take_logarithms(values):
+    for i in range(values.size):
+        values[i] = log(values[i])
 
 
 @kernel()
 def softmax_forward(like, out, x, positions, channels, first, last, scratch):
     """out[c] = exp(x[c] - max x) / sum of exp(x - max x), over c."""
-    lanes, maxima, sums, line = lanes_in(like), _line(like), _line(like), _line(like)
+    size, line = channels * lanes_in(like), _on_stack(pointer(like, 0))
     for b in range(first, last):
-        xs = _rows(like, x, b, first, scratch, positions, channels)
-        outs = _rows(like, out, b, first, scratch, positions, channels)
+        xs, outs = (
+            block_at(like, x, b, first, scratch, positions * size),
+            block_at(like, out, b, first, scratch, positions * size),
+        )
         for p in range(positions):
-            _find_maxima(maxima, xs[p])
-            for lane in range(lanes):
-                sums[lane] = 0
-            for c in range(channels):
-                for lane in range(lanes):
-                    line[lane] = exp_nonpositive(xs[p, c, lane] - maxima[lane])
-                for lane in range(lanes):
-                    outs[p, c, lane] = line[lane]
-                    sums[lane] += line[lane]
-            for lane in range(lanes):
-                sums[lane] = like.dtype.type(1) / sums[lane]
-            for c in range(channels):
-                for lane in range(lanes):
-                    outs[p, c, lane] *= sums[lane]
+            row, to = pointer(xs, p * size), pointer(outs, p * size)
+            _largest(line, row, row, channels)
+            _minus(to, row, row, line, channels)
+            _exponentiate(carray(to, (size,)))
+            _total(line, to, to, channels)
+            _over(to, to, to, line, channels)
 
 
 @kernel()
 def softmax_backward(like, dx, dout, out, positions, channels, first, last, scratch):
     """dx[c] = out[c] * (dout[c] - sum of dout * out), over c."""
-    lanes, dots = lanes_in(like), _line(like)
+    size, line = channels * lanes_in(like), _on_stack(pointer(like, 0))
     for b in range(first, last):
-        dxs = _rows(like, dx, b, first, scratch, positions, channels)
-        douts = _rows(like, dout, b, first, scratch, positions, channels)
-        outs = _rows(like, out, b, first, scratch, positions, channels)
+        dxs = block_at(like, dx, b, first, scratch, positions * size)
+        douts = block_at(like, dout, b, first, scratch, positions * size)
+        outs = block_at(like, out, b, first, scratch, positions * size)
         for p in range(positions):
-            for lane in range(lanes):
-                dots[lane] = 0
-            for c in range(channels):
-                for lane in range(lanes):
-                    dots[lane] += douts[p, c, lane] * outs[p, c, lane]
-            for c in range(channels):
-                for lane in range(lanes):
-                    dxs[p, c, lane] = outs[p, c, lane] * (douts[p, c, lane] - dots[lane])
+            gradients, row = pointer(douts, p * size), pointer(outs, p * size)
+            _dot(line, gradients, row, channels)
+            _times_minus(pointer(dxs, p * size), gradients, row, line, channels)
 
 
 @kernel()
 def log_softmax_forward(like, out, x, positions, channels, first, last, scratch):
-    """out[c] = x[c] - max x - log(sum of exp(x - max x)), over c."""
-    lanes, maxima, sums = lanes_in(like), _line(like), _line(like)
+    """out[c] = (x[c] - max x) - log(sum of exp(x - max x)), over c."""
+    size, line, total = channels * lanes_in(like), _on_stack(pointer(like, 0)), _on_stack(pointer(like, 0))
+    totals = carray(total, (_ROOM,))
+    for i in range(_ROOM):
+        totals[i] = 1
     for b in range(first, last):
-        xs = _rows(like, x, b, first, scratch, positions, channels)
-        outs = _rows(like, out, b, first, scratch, positions, channels)
+        xs, outs = (
+            block_at(like, x, b, first, scratch, positions * size),
+            block_at(like, out, b, first, scratch, positions * size),
+        )
         for p in range(positions):
-            _find_maxima(maxima, xs[p])
-            for lane in range(lanes):
-                sums[lane] = 0
-            for c in range(channels):
-                for lane in range(lanes):
-                    sums[lane] += exp_nonpositive(xs[p, c, lane] - maxima[lane])
-            for lane in range(lanes):
-                sums[lane] = log(sums[lane])
-            for c in range(channels):
-                for lane in range(lanes):
-                    outs[p, c, lane] = _minus(_minus(xs[p, c, lane], maxima[lane]), sums[lane])
+            row, to = pointer(xs, p * size), pointer(outs, p * size)
+            _largest(line, row, row, channels)
+            _minus(to, row, row, line, channels)
+            _exponentiate(carray(to, (size,)))
+            _total(total, to, to, channels)
+            _take_logarithms(totals)
+            _minus(to, row, row, line, channels)
+            _minus(to, to, to, total, channels)
 
 
 @kernel()
 def log_softmax_backward(like, dx, dout, out, positions, channels, first, last, scratch):
     """dx[c] = dout[c] - exp(out[c]) * sum of dout, over c."""
-    lanes, sums, line = lanes_in(like), _line(like), _line(like)
+    size, line = channels * lanes_in(like), _on_stack(pointer(like, 0))
     for b in range(first, last):
-        dxs = _rows(like, dx, b, first, scratch, positions, channels)
-        douts = _rows(like, dout, b, first, scratch, positions, channels)
-        outs = _rows(like, out, b, first, scratch, positions, channels)
+        dxs = block_at(like, dx, b, first, scratch, positions * size)
+        douts = block_at(like, dout, b, first, scratch, positions * size)
+        outs = block_at(like, out, b, first, scratch, positions * size)
+        for i in range(dxs.size):
+            dxs[i] = exp_nonpositive(outs[i])
         for p in range(positions):
-            for lane in range(lanes):
-                sums[lane] = 0
-            for c in range(channels):
-                for lane in range(lanes):
-                    sums[lane] += douts[p, c, lane]
-            for c in range(channels):
-                for lane in range(lanes):
-                    line[lane] = exp_nonpositive(outs[p, c, lane]) * sums[lane]
-                for lane in range(lanes):
-                    dxs[p, c, lane] = douts[p, c, lane] - line[lane]
+            to, gradients = pointer(dxs, p * size), pointer(douts, p * size)
+            _total(line, gradients, gradients, channels)
+            _minus_times(to, gradients, to, line, channels)

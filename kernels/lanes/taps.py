@@ -263,24 +263,27 @@ def backward_input_tables(geometry, dtype, blocks, parts=1):
 
 PANEL_VECTORS = 3  # columns of x that are transposed at a time, in vectors
 OUTER_BLOCKS = 8  # blocks that a panel holds: it stays in the level-1 cache
-_STRIP = 64  # positions in one dot tile: its rows of both sides stay in the level-1 cache
-_BORDERED_BELOW = 4  # channels of a group: of fewer, bordered copies are made, so that taps can be a tile's columns
-
-# Columns of the table of a weight gradient's column tiles.
-TILE_POSITIONS_AT, TILE_POSITIONS, TILE_COLUMNS_AT, TILE_COLUMNS = range(4)
+_STRIP = 64  # positions in one dot tile, about: its rows of both sides stay in the level-1 cache
+_BORDERED_BELOW = 4  # channels of a group: of fewer, copies with borders are made, so that taps can be a tile's columns
+_COPY_BYTES = 256 * 1024  # of x, at a time
+_ALIASING_BYTES = 512  # distances that are multiples of it map positions to few sets of a cache
 
 
 class WeightTables(NamedTuple):
     """What the record of a weight gradient needs beside places and gradients."""
 
-    tiles: np.ndarray  # (tiles, 4); the last is that of the bias
+    blocks: np.ndarray  # (column blocks, 4): first and last tile, first and last channel
+    tiles: np.ndarray  # (tiles, 3): class, first column, columns; the last is that of the bias
     columns: np.ndarray  # (columns, 2): where a column's first vector and its gradient lie
     positions: np.ndarray  # (positions, 2): where a position's vectors lie in dout and in x
+    bounds: np.ndarray  # (classes, strips + 1): the positions of a class by strips; the last class is that of all positions
     steps: np.ndarray  # (row tiles, 2): first row, rows
-    shape: tuple  # groups, strips, blocks of a tile
+    strips: np.ndarray  # (strips, 4): first position and how many; x's first row in a copy of x, rows
+    shape: tuple  # groups, blocks of a tile
     group: tuple  # distance of groups in dout, x, gradient, bias
     row: int  # distance of filters in the gradient
-    copy: tuple  # bordered copy of x: its block's bytes (0: none), rows and bytes of a row, place of x in it, x's rows and bytes of a row
+    copy_x: tuple  # bytes of a plane (0: no copy), its columns, x's columns, those before x, x's pixel, x's rows, padding, channels
+    copy_dout: tuple  # bytes of a pixel of dout (0: no copy), lines of a position in the copy
 
 
 def _even(total, most):
@@ -290,67 +293,92 @@ def _even(total, most):
     return [(a, b - a) for a, b in zip(bounds, bounds[1:])]
 
 
+def _met_by_tap(geometry, size, before):
+    """Taps by the output rows and columns where they meet an input of that size: {(rows, columns): [(kh, kw)]}."""
+    g, classes = geometry, {}
+    for kh in range(g.kernel[0]):
+        for kw in range(g.kernel[1]):
+            met = []
+            for d, k in enumerate((kh, kw)):
+                start = k * g.dilation[d] - before[d]
+                met.append(tuple(o for o in range(g.out_size[d]) if 0 <= o * g.stride[d] + start < size[d]))
+            classes.setdefault(tuple(met), []).append((kh, kw))
+    return classes
+
+
 @functools.cache
-def weight_tables(geometry, dtype):
+def weight_tables(geometry, dtype, column_parts=1):
     """Tables of the gradient of an affine layer's weight: rows are filters, columns are taps of channels."""
     g, item, line = geometry, dtype.itemsize, simd.VECTOR_BYTES
     channels, filters, taps = g.channels // g.groups, g.filters // g.groups, g.taps
-    height, width = g.size
-    top, left = g.padding
-    copy = (0, 0, 0, 0, 0, 0)
-    axes = _axes(forward_axis, g)
-    if channels < _BORDERED_BELOW and any(len(row) < k for axis, k in zip(axes, g.kernel) for row in axis):
-        full = [(g.out_size[d] - 1) * g.stride[d] + (g.kernel[d] - 1) * g.dilation[d] + 1 for d in range(2)]
-        pixel = g.channels * line
-        rows, columns = (max(0, min(g.size[d], full[d] - g.padding[d])) for d in range(2))
-        copy = (full[0] * full[1] * pixel, full[1] * pixel, (top * full[1] + left) * pixel, rows, columns * pixel, width * pixel)
-        height, width = full
-        top = left = 0
-    # Taps by the output positions that they meet.
-    classes = {}
-    for kh in range(g.kernel[0]):
-        for kw in range(g.kernel[1]):
-            rows, columns = (
-                tuple(o for o in range(out) if 0 <= o * stride - before + k * dilation < size)
-                for out, stride, before, k, dilation, size in zip(
-                    g.out_size, g.stride, (top, left), (kh, kw), g.dilation, (height, width)
-                )
-            )
-            classes.setdefault((rows, columns), []).append((kh, kw))
-    tiles, all_columns, all_positions = [], [], []
-    for (rows, columns), met in classes.items():
-        entries = [
+    pixels = g.out_size[0] * g.out_size[1]
+    x_pixel, dout_pixel = g.channels * line, g.filters * line
+    # Strips of output rows.
+    together = max(1, _STRIP // pixels)
+    strip_rows = max(1, min(g.out_size[0], round(_STRIP / g.out_size[1])))
+    rows_of_strips = _even(g.out_size[0], strip_rows)
+    reach = (g.kernel[0] - 1) * g.dilation[0] + 1
+    # x in planes with borders, in planes, or where it is; dout's rows of a tile side by side, or where they are.
+    size, before = g.size, g.padding
+    inside = _met_by_tap(g, size, before)
+    bordered = channels < _BORDERED_BELOW and len(inside) > 1
+    copied = bordered or (channels >= _BORDERED_BELOW and x_pixel * g.stride[1] % _ALIASING_BYTES == 0)
+    if bordered:
+        size = tuple((g.out_size[d] - 1) * g.stride[d] + (g.kernel[d] - 1) * g.dilation[d] + 1 for d in range(2))
+        before = (0, 0)
+        inside = _met_by_tap(g, size, before)
+    width = size[1]
+    plane = ((max(n for _, n in rows_of_strips) - 1) * g.stride[0] + reach) * width * line if copied else 0
+    x_step, channel_step = (line, plane) if copied else (x_pixel, line)
+    dout_copied = dout_pixel % _ALIASING_BYTES == 0 and filters > max(DOT_COLUMNS)
+    dout_step = max(DOT_COLUMNS) * line if dout_copied else dout_pixel
+
+    positions, bounds = [], []
+    everywhere = tuple(tuple(range(n)) for n in g.out_size)
+    for rows, columns in [*inside, everywhere]:
+        firsts = [first for first, _ in rows_of_strips] + [g.out_size[0]]
+        bounds.append([len(positions) + len(columns) * sum(r < first for r in rows) for first in firsts])
+        positions += [
             (
-                c,
-                ((kh * g.dilation[0] * width + kw * g.dilation[1]) * g.channels + c) * line,
-                (c * taps + kh * g.kernel[1] + kw) * item,
-            )
-            for c in range(channels)
-            for kh, kw in met
-        ]
-        count = len(rows) * len(columns)
-        for first, n in _even(len(entries), DOT_WIDTH):
-            tiles.append((entries[first][0], (len(all_positions), count, len(all_columns) + first, n)))
-        all_columns += [entry[1:] for entry in entries]
-        all_positions += [
-            (
-                (r * g.out_size[1] + c) * g.filters * line,
-                ((r * g.stride[0] - top) * width + c * g.stride[1] - left) * g.channels * line,
+                (r * g.out_size[1] + c) * dout_step,
+                ((r * g.stride[0] - (0 if copied else before[0])) * width + c * g.stride[1] - before[1]) * x_step,
             )
             for r in rows
             for c in columns
         ]
-    tiles = [tile for _, tile in sorted(tiles, key=lambda tile: tile[0])]
-    pixels = g.out_size[0] * g.out_size[1]
-    tiles.append((len(all_positions), pixels, 0, 0))  # the bias
-    all_positions += [(p * g.filters * line, 0) for p in range(pixels)]
+    blocks, tiles, all_columns = [], [], []
+    fitting = max(1, _COPY_BYTES // (plane * together)) if copied else channels
+    most = min(fitting, -(-channels // min(column_parts, channels)))
+    if most >= DOT_WIDTH:
+        most = most // DOT_WIDTH * DOT_WIDTH
+    for first_channel, count in _even(channels, most):
+        first_tile, block_tiles = len(tiles), []
+        for number, met in enumerate(inside.values()):
+            entries = [
+                (c, ((kh * g.dilation[0] * width + kw * g.dilation[1]) * x_step + c * channel_step), (c * taps + kh * g.kernel[1] + kw) * item)
+                for c in range(first_channel, first_channel + count)
+                for kh, kw in met
+            ]
+            for first, n in _even(len(entries), DOT_WIDTH):
+                block_tiles.append((entries[first][0], (number, len(all_columns) + first, n)))
+            all_columns += [entry[1:] for entry in entries]
+        tiles += [tile for _, tile in sorted(block_tiles, key=lambda tile: tile[0])]
+        blocks.append((first_tile, len(tiles), first_channel, first_channel + count))
+    tiles.append((len(inside), 0, 0))
+    strips = []
+    for first, n in rows_of_strips:
+        top = first * g.stride[0]
+        strips.append((first * g.out_size[1], n * g.out_size[1], top, (n - 1) * g.stride[0] + reach))
+    tables = ((blocks, 4), (tiles, 3), (all_columns, 2), (positions, 2), (bounds, len(strips) + 1))
     return WeightTables(
-        *(np.array(t, np.int64).reshape(-1, n) for t, n in ((tiles, 4), (all_columns, 2), (all_positions, 2))),
-        np.array(_even(filters, max(DOT_COLUMNS)), np.int64),
-        shape=(g.groups, -(-pixels // _STRIP), max(1, _STRIP // pixels)),
+        *(np.array(table, np.int64).reshape(-1, n) for table, n in tables),
+        steps=np.array(_even(filters, max(DOT_COLUMNS)), np.int64),
+        strips=np.array(strips, np.int64),
+        shape=(g.groups, together),
         group=(filters * line, channels * line, filters * g.depth * item, filters * item),
         row=g.depth * item,
-        copy=copy,
+        copy_x=(plane, width, g.size[1], g.padding[1] if bordered else 0, x_pixel, g.size[0], g.padding[0], most),
+        copy_dout=(dout_pixel if dout_copied else 0, max(DOT_COLUMNS)),
     )
 
 

@@ -16,6 +16,8 @@ more than 5/8 and 3/2, whose powers in A and B are exact in float32 too: only G 
 A vector holds the same position of LANES samples, so the transforms are plain vector arithmetic.
 """
 
+import functools
+
 from llvmlite import ir
 
 from ..simd import I32, I64, MAX_ROWS, OUTER_ROWS, OUTER_VECTORS, Emitter
@@ -30,6 +32,11 @@ M_POINT = MAX_ROWS * M_ROW  # vectors between points in M
 
 _A2, _B2 = A * A, B * B
 _SIZES = [(r, v) for r in OUTER_ROWS for v in range(1, OUTER_VECTORS + 1)]
+
+
+def _scale(point, other):
+    """What the value at +-point is divided by to make up for B^T; `other` is the other pair's square."""
+    return 1 / (2 * point * point * (point * point - other))
 
 
 def _constant(emit, value):
@@ -74,12 +81,37 @@ def _filter_axis(emit, g):
     builder, fma = emit.builder, emit.fma
 
     def pair(point, other):
-        scale = 1 / (2 * point * point * (point * point - other))
+        scale = _scale(point, other)
         even = fma(_constant(emit, scale * point * point), g[2], builder.fmul(_constant(emit, scale), g[0]))
         odd = _constant(emit, scale * point)
         return fma(odd, g[1], even), builder.fsub(even, builder.fmul(odd, g[1]))
 
     return [builder.fmul(_constant(emit, 1 / (_A2 * _B2)), g[0]), *pair(A, _B2), *pair(B, _A2), g[2]]
+
+
+def _gradient_axis(emit, y):
+    """A y: 6 values of 4."""
+    fma = emit.fma
+
+    def pair(point):
+        square = _constant(emit, point * point)
+        even, odd = fma(square, y[2], y[0]), fma(square, y[3], y[1])
+        return fma(_constant(emit, point), odd, even), fma(_constant(emit, -point), odd, even)
+
+    return [y[0], *pair(A), *pair(B), y[3]]
+
+
+def _filter_gradient_axis(emit, m):
+    """G^T m: 3 values of 6."""
+    builder, fma = emit.builder, emit.fma
+    evens, odds = [(builder.fadd(m[i], m[i + 1])) for i in (1, 3)], [builder.fsub(m[i], m[i + 1]) for i in (1, 3)]
+
+    def weighted(power, values):
+        factors = [_constant(emit, _scale(p, other) * p**power) for p, other in ((A, _B2), (B, _A2))]
+        return fma(factors[0], values[0], builder.fmul(factors[1], values[1]))
+
+    first = fma(_constant(emit, 1 / (_A2 * _B2)), m[0], weighted(0, evens))
+    return [first, weighted(1, odds), builder.fadd(m[5], weighted(2, evens))]
 
 
 def _both_axes(emit, transform, load, size, store):
@@ -99,7 +131,8 @@ def _entry(emit, table, number):
     return emit.builder.load(emit.builder.gep(pointers, [ir.Constant(I64, number)]))
 
 
-def _input_body(emit, rows, vectors, sources, v, v_point, v_row, depth):
+def _points_body(axis, size, emit, rows, vectors, sources, v, v_point, v_row, depth):
+    """From size x size positions to 36 points by `axis`."""
     builder = emit.builder
     v = builder.inttoptr(v, emit.element.as_pointer())
     width = ir.Constant(I64, emit.lanes)
@@ -108,12 +141,12 @@ def _input_body(emit, rows, vectors, sources, v, v_point, v_row, depth):
         at, row = builder.mul(k, width), emit.at(v, builder.mul(k, v_row))
 
         def load(i, j):
-            return emit.load(emit.at(_entry(emit, sources, i * SIDE + j), at))
+            return emit.load(emit.at(_entry(emit, sources, i * size + j), at))
 
         def store(i, j, value):
             emit.store(value, emit.at(row, builder.mul(v_point, ir.Constant(I64, i * SIDE + j))))
 
-        _both_axes(emit, _input_axis, load, SIDE, store)
+        _both_axes(emit, axis, load, size, store)
         return []
 
     emit.loop(depth, [], step)
@@ -209,15 +242,44 @@ def _filter_body(emit, rows, vectors, u, u_point, weight, row_step, k_step, vali
     builder.ret_void()
 
 
+def _filter_gradient_body(emit, rows, vectors, p, p_point, target):
+    p, target = (emit.builder.inttoptr(address, emit.element.as_pointer()) for address in (p, target))
+
+    def load(i, j):
+        return emit.load(emit.at(p, emit.builder.mul(p_point, ir.Constant(I64, i * SIDE + j))))
+
+    def store(i, j, value):
+        emit.store(value, emit.at(target, ir.Constant(I64, (i * TAPS + j) * emit.lanes)))
+
+    _both_axes(emit, _filter_gradient_axis, load, SIDE, store)
+    emit.builder.ret_void()
+
+
+_POINTS_ARGUMENTS = ("sources", "v", "v_point", "v_row", "depth")
+
+
 @_kept
 def transform_input(dtype):
     """Address of (1, 1, sources, v, v_point, v_row, depth): one tile.
 
-    `sources` has the addresses of 36 positions; channel k of each lies k vectors further on, in V k*v_row elements.
+    `sources` has the addresses of 36 positions; vector k of each lies k vectors further on, in V k*v_row elements.
     """
-    return _switching_tile(
-        f"winograd_input_{dtype}", dtype, [(1, 1)], ("sources", "v", "v_point", "v_row", "depth"), _input_body
-    )
+    body = functools.partial(_points_body, _input_axis, SIDE)
+    return _switching_tile(f"winograd_input_{dtype}", dtype, [(1, 1)], _POINTS_ARGUMENTS, body)
+
+
+@_kept
+def transform_gradient(dtype):
+    """Address of (1, 1, sources, d, d_point, d_row, depth): one tile of an output's gradient, 16 positions, in the same way."""
+    body = functools.partial(_points_body, _gradient_axis, TILE)
+    return _switching_tile(f"winograd_gradient_{dtype}", dtype, [(1, 1)], _POINTS_ARGUMENTS, body)
+
+
+@_kept
+def transform_filter_gradient(dtype):
+    """Address of (1, 1, p, p_point, target): one vector at each of 36 points to 9 vectors, one for each tap."""
+    names = ("p", "p_point", "target")
+    return _switching_tile(f"winograd_filter_gradient_{dtype}", dtype, [(1, 1)], names, _filter_gradient_body)
 
 
 @_kept
