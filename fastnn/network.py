@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .capture import replay
 from .layers.arrays import ArrayDict, ArrayViews
 from .layers.base import Layer, running
 from .layers.changes import note
@@ -285,6 +286,9 @@ class Network(Layer):
 
     def predict(self, x, *, batch_size=256):
         """The output for all of x, computed batch by batch. Any number of threads may call it at once."""
+        out = replay(self, x, batch_size)
+        if out is not None:
+            return out
         from .trainer import predict
 
         return predict(self, x, batch_size=batch_size)

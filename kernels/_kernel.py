@@ -29,7 +29,7 @@ from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
 from . import _jit
-from ._threads import run
+from ._threads import recordings, run
 
 _SIGNATURE = types.void(types.CPointer(types.int64), types.int64, types.int64, types.int64)
 _compile_lock = threading.Lock()
@@ -272,6 +272,8 @@ class Kernel:
             entry = self.entry(layout)
             self._last = _make_packer(layout), entry
             record = array("q", (entry, items, chunk, 0, 0, *words))
+        if recordings and (noted := recordings.get(threading.get_ident())) is not None:
+            noted.kept.append(args)
         return record
 
     def __call__(self, *args, **named):

@@ -22,7 +22,9 @@ import os
 import threading
 
 import numpy as np
+from llvmlite import ir
 from numba import types
+from numba.extending import intrinsic
 from numba.np.ufunc import parallel as numba_threads
 
 from . import _atomics as atomics
@@ -45,12 +47,15 @@ _JOINED = 1 << 40
 _FIELD = 0xFFFF
 
 # A record's first words: entry address, items, chunk, address of the next phase, of the next record in this one; then its
-# arguments. Items below 0 stand for the cell of that number, counted from -1: a plan's batches differ in size.
-ITEMS_WORD, NEXT_WORD, THEN_WORD, HEADER_WORDS = 1, 3, 4, 5
+# arguments. Items below 0 stand for the cell of that number, counted from -1: a plan's batches differ in size. A chunk below 0
+# is one of that size in a phase that the calling thread does alone, being too small to share.
+ITEMS_WORD, CHUNK_WORD, NEXT_WORD, THEN_WORD, HEADER_WORDS = 1, 2, 3, 4, 5
 HEADER_BYTES = 8 * HEADER_WORDS
 
 # Cells of a plan, int64 words that its records share. A status other than 0 ends the chain before the next phase.
-STATUS, SAMPLES, BLOCKS, START, LANES, STEPS = range(6)
+# X, Y, INDEX, OUT are addresses of data: samples, targets, the order in which samples are taken (0: theirs), predictions.
+# VALUE is the address of the float64 that a chain leaves as its result.
+STATUS, SAMPLES, BLOCKS, START, LANES, STEPS, X, Y, INDEX, OUT, VALUE = range(11)
 
 _SPINS = 200  # about 50 microseconds of yielding before a worker sleeps
 _FUTEX = atomics.FUTEX is not None
@@ -169,10 +174,12 @@ def _walk(control, record, threads, scratch, stride, cells):
     if owner and _FUTEX:
         atomics.store(control + _CPU, atomics.current_cpu())
     while record != 0:
-        items, chunk = atomics.load(record + 8 * ITEMS_WORD), atomics.load(record + 16)
+        items, chunk = atomics.load(record + 8 * ITEMS_WORD), atomics.load(record + 8 * CHUNK_WORD)
         if items < 0:
             items = atomics.load(cells + 8 * (-1 - items))
-        if owner and items > chunk:
+        shared = owner and chunk > 0
+        chunk = abs(chunk)
+        if shared and items > chunk:
             _run_phase(control, record, items, chunk, threads, scratch, stride)
         else:
             # The same chunks as with workers: a loop's vector and remainder parts must fall on the same items.
@@ -189,6 +196,36 @@ def _walk(control, record, threads, scratch, stride, cells):
 def _execute(control, record, threads, scratch, stride, cells):
     """Run a chain of phases once."""
     _walk(control, record, min(threads, 1 + atomics.load(control + _WORKERS)), scratch, stride, cells)
+
+
+@intrinsic
+def _float_at(typingctx, address):
+    """The float64 at an address."""
+
+    def codegen(context, builder, signature, args):
+        return builder.load(builder.inttoptr(args[0], ir.DoubleType().as_pointer()))
+
+    return types.float64(types.int64), codegen
+
+
+@jit_cached
+def _execute_step(control, record, threads, scratch, stride, cells, x, y, samples):
+    """Run a chain once for a batch of its own; returns the float64 whose address is in cell VALUE."""
+    atomics.store(cells + 8 * X, x)
+    atomics.store(cells + 8 * Y, y)
+    atomics.store(cells + 8 * INDEX, 0)
+    atomics.store(cells + 8 * START, 0)
+    lanes = atomics.load(cells + 8 * LANES)
+    atomics.store(cells + 8 * SAMPLES, samples)
+    atomics.store(cells + 8 * BLOCKS, (samples + lanes - 1) // lanes)
+    _walk(control, record, min(threads, 1 + atomics.load(control + _WORKERS)), scratch, stride, cells)
+    return _float_at(atomics.load(cells + 8 * VALUE))
+
+
+@jit_cached
+def run_alone(record, scratch):
+    """Run a chain that `link` made once, on the calling thread; `scratch` is the address of its scratch memory."""
+    _walk(0, record, 1, scratch, 0, 0)
 
 
 @jit_cached
@@ -262,6 +299,7 @@ def _after_fork():
     """A forked child has the cells but not the threads: give it a pool of its own. The old cells must stay allocated."""
     global _pool
     _pool = _Pool()
+    recordings.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -338,7 +376,12 @@ def threads(n):
 
 
 def workspace(name, shape, dtype):
-    """An uninitialised array of this Python thread's own, kept from call to call under `name`; starts at a cache line."""
+    """An uninitialised array of this Python thread's own, kept from call to call under `name`; starts at a cache line.
+
+    In a recording it is a new one, the recording's own.
+    """
+    if recordings and threading.get_ident() in recordings:
+        return _aligned(np.empty(math.prod(shape) * np.dtype(dtype).itemsize + 64, np.uint8), shape, dtype)
     spaces = _local.__dict__.setdefault("spaces", {})
     known = spaces.get(name)
     if known is not None and known[0].shape == shape and known[0].dtype == dtype:
@@ -347,9 +390,71 @@ def workspace(name, shape, dtype):
     block = known[1] if known is not None else None
     if block is None or block.size < size + 64:
         block = np.empty(size + size // 4 + 64, np.uint8)
-    start = -block.ctypes.data % 64
-    spaces[name] = block[start : start + size].view(dtype).reshape(shape), block
+    spaces[name] = _aligned(block, shape, dtype), block
     return spaces[name][0]
+
+
+def _aligned(block, shape, dtype):
+    """An array at the first cache line in a block of bytes."""
+    start = -block.ctypes.data % 64
+    return block[start : start + math.prod(shape) * np.dtype(dtype).itemsize].view(dtype).reshape(shape)
+
+
+class Recording:
+    """What kernels ran, to run again: a chain of phases, and all that it needs.
+
+    Attributes
+    ----------
+    phases : list of list of array.array
+        Records; those of a `run` that was not worth several threads have chunks below 0.
+    parallel : bool
+        Whether some `run` was.
+    kept : list of tuple
+        Arguments of the phases, whose arrays must stay alive.
+    chain, scratch : int
+        After `close`: addresses of the first record and of memory for one thread.
+    """
+
+    def __init__(self):
+        self.phases, self.kept, self.parallel = [], [], False
+        self.chain = self.scratch = self._stride = 0
+
+    def add(self, phases, scratch_bytes, parallel):
+        """Note what one `run` ran."""
+        for record in phases:
+            if not parallel:
+                record[CHUNK_WORD] = -record[CHUNK_WORD]
+            self.phases.append([record])
+        self.parallel |= parallel
+        self._stride = max(self._stride, _stride(scratch_bytes))
+
+    def close(self):
+        """Make the chain; from now on it can run."""
+        self.chain = link(self.phases)
+        memory = _aligned(np.empty(self._stride + 64, np.uint8), (self._stride,), np.uint8)
+        self.kept.append((memory,))
+        self.scratch = memory.ctypes.data
+
+    def run(self):
+        """Run the chain. Everything is read and written where it was in the recording: one thread at a time may do it."""
+        if self.parallel and (count := ready_threads()) > 1:
+            _execute(_pool.control, self.chain, count, _scratch(count * self._stride), self._stride, 0)
+        else:
+            run_alone(self.chain, self.scratch)
+
+
+recordings = {}  # by Python thread; empty nearly always, which is all that is asked then
+
+
+@contextlib.contextmanager
+def recording():
+    """Note all phases that kernels run inside the ``with`` block, from this Python thread. They run as well."""
+    ident = threading.get_ident()
+    recordings[ident] = noted = Recording()
+    try:
+        yield noted
+    finally:
+        recordings.pop(ident, None)
 
 
 def _scratch(size):
@@ -360,6 +465,11 @@ def _scratch(size):
         address = -(-block.ctypes.data // 64) * 64
         _local.scratch = block, address
     return address
+
+
+def _stride(scratch_bytes):
+    """Distance of the threads' scratch memories: a page more than asked for, so that no cache line is shared."""
+    return (scratch_bytes + 4096 + 63) // 64 * 64
 
 
 def ready_threads():
@@ -397,6 +507,11 @@ def run_chain(chain, threads, scratch, stride, cells):
     _execute(_pool.control, chain, threads, scratch, stride, cells)
 
 
+def run_step(chain, threads, scratch, stride, cells, x, y, samples):
+    """Run a chain for the samples and targets at two addresses; returns what it leaves in cell VALUE's place."""
+    return _execute_step(_pool.control, chain, threads, scratch, stride, cells, x, y, samples)
+
+
 def run_batches(chain, threads, scratch, stride, cells, end, batch):
     """Run a chain for batch after batch of samples, from cell START to `end`, until a status ends it."""
     _execute_batches(_pool.control, chain, threads, scratch, stride, cells, end, batch)
@@ -415,7 +530,7 @@ def run(phases, scratch_bytes=0, parallel=True):
         False keeps a small job on the calling thread.
     """
     count = ready_threads() if parallel else 1
-    stride = (scratch_bytes + 4096 + 63) // 64 * 64  # a page apart: no cache line is shared
+    stride = _stride(scratch_bytes)
     scratch = _scratch(count * stride) if scratch_bytes else 0
     following = 0
     for record in reversed(phases):
@@ -423,3 +538,5 @@ def run(phases, scratch_bytes=0, parallel=True):
             record[NEXT_WORD] = following
         following = record.buffer_info()[0]
     _execute(_pool.control, following, count, scratch, stride, 0)
+    if recordings and (noted := recordings.get(threading.get_ident())) is not None:
+        noted.add(phases, scratch_bytes, parallel)

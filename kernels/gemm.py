@@ -14,7 +14,7 @@ from . import simd, tiles
 from ._kernel import SERIAL_BELOW, flat, kernel
 from ._threads import run, workspace
 from .moves import copy_group, copy_rows, transpose_block
-from .simd import MAX_ROWS, OUTER_VECTORS
+from .simd import DOT_WIDE, MAX_ROWS, OUTER_VECTORS
 from .tiles import ACCUMULATE, COLUMN_BIAS, ZERO, dot_rows, invoke, outer_rows
 
 EMPTY = {np.dtype(t): np.empty(0, t) for t in (np.float32, np.float64)}  # stands for no bias, no tail
@@ -128,28 +128,17 @@ def dot_blocks(c, a, b, bias, block_columns, tile, first, last):
         for k0 in range(0, depth, 2 * _DEPTH):
             kc = min(2 * _DEPTH, depth - k0)
             whole, rest, accumulate = kc // lane_count, kc % lane_count, 1 if k0 > 0 else 0
-            if m < 4:
-                # few rows of a: rows of b fill the tile instead
-                j = left
-                while j < right:
-                    rows = dot_rows(right - j)
-                    b_j = simd.pointer(b, j * depth + k0)
-                    for i in range(m):
-                        a_i, c_ij = simd.pointer(a, i * depth + k0), simd.pointer(c, i * n + j)
-                        invoke(tile, (rows, 1, b_j, depth, a_i, depth, whole, rest, c_ij, 1, accumulate))
-                    j += rows
-            else:
-                j = left
-                while j < right:
-                    columns = min(4, right - j)
-                    b_j = simd.pointer(b, j * depth + k0)
-                    i = 0
-                    while i < m:
-                        rows = dot_rows(m - i)
-                        a_i, c_ij = simd.pointer(a, i * depth + k0), simd.pointer(c, i * n + j)
-                        invoke(tile, (rows, columns, a_i, depth, b_j, depth, whole, rest, c_ij, n, accumulate))
-                        i += rows
-                    j += columns
+            j = left
+            while j < right:
+                columns = DOT_WIDE if m == 1 and right - j >= DOT_WIDE else min(4, right - j)
+                b_j = simd.pointer(b, j * depth + k0)
+                i = 0
+                while i < m:
+                    rows = dot_rows(m - i)
+                    a_i, c_ij = simd.pointer(a, i * depth + k0), simd.pointer(c, i * n + j)
+                    invoke(tile, (rows, columns, a_i, depth, b_j, depth, whole, rest, c_ij, n, accumulate))
+                    i += rows
+                j += columns
         if bias.size > 0:
             for i in range(m):
                 row, shift = c[i, left:right], bias[left:right]

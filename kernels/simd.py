@@ -24,6 +24,7 @@ else:
     OUTER_ROWS, OUTER_NARROW, DOT_ROWS = (4, 3, 2, 1), 2, (2, 1)
 OUTER_VECTORS, OUTER_WIDE = 3, 6
 DOT_COLUMNS = (4, 3, 2, 1)
+DOT_WIDE = 8  # columns of the tile for one row: their sums are added up together
 MAX_ROWS = OUTER_ROWS[0]
 
 I64 = ir.IntType(64)

@@ -28,6 +28,7 @@ from ._kernel import compile_entry
 from .simd import (
     DOT_COLUMNS,
     DOT_ROWS,
+    DOT_WIDE,
     I64,
     OUTER_NARROW,
     OUTER_ROWS,
@@ -134,7 +135,7 @@ def _kept(make):
 OUTER_SIZES = [
     (r, v) for r in OUTER_ROWS for v in (*range(1, OUTER_VECTORS + 1), OUTER_WIDE) if v < OUTER_WIDE or r <= OUTER_NARROW
 ]
-DOT_SIZES = [(r, n) for r in DOT_ROWS for n in DOT_COLUMNS]
+DOT_SIZES = [*((r, n) for r in DOT_ROWS for n in DOT_COLUMNS), (1, DOT_WIDE)]
 
 
 def piece_counts(itemsize):

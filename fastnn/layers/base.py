@@ -43,6 +43,11 @@ def running(reuse):
         _running.depth, _running.reuse = depth, before
 
 
+def layers_reuse_buffers():
+    """Whether this thread is inside a network's training step, where layers hand out the same arrays each time."""
+    return _running.reuse
+
+
 def aligned_empty(size, dtype):
     """An uninitialised flat array that starts at a cache line: a vector of it never lies across two."""
     dtype = np.dtype(dtype)
@@ -103,6 +108,7 @@ class Layer:
 
     _saved = _saved_by = None
     _kernels = _kernels_before = None
+    _captures = None  # what `fastnn.capture` keeps for small predictions
 
     def __getattr__(self, name):
         # Made on first use, so that a subclass works whether or not it calls super().__init__().
@@ -438,7 +444,7 @@ class Layer:
 
     def __getstate__(self):
         """Everything but scratch, for copies; a kernel package, which cannot be copied, goes by its name."""
-        scratch = ("_buffers", "_saved", "_saved_by", "_kernels_before", "_stack", "_plans")
+        scratch = ("_buffers", "_saved", "_saved_by", "_kernels_before", "_stack", "_plans", "_captures")
         state = {name: value for name, value in self.__dict__.items() if name not in scratch}
         return {**state, "_kernels": self._kernels and self._kernels.__name__}
 

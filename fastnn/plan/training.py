@@ -7,11 +7,11 @@ from ctypes import addressof, c_char
 import numpy as np
 
 from .. import kernels
-from ..kernels._threads import BLOCKS, SAMPLES, START, STATUS, ready_threads, run_batches, run_chain
+from ..kernels._threads import BLOCKS, SAMPLES, START, STATUS, STEPS, VALUE, ready_threads, run_batches, run_chain, run_step
 from ..kernels.gemm import EMPTY
 from ..kernels.lanes import samples, updates
 from ..kernels.lanes.layout import CELLS, INDEX, OUT, X, Y, aligned_zeros
-from ..kernels.lanes.losses import CORRECT, LABELS, TOTAL, WEIGHT
+from ..kernels.lanes.losses import CORRECT, LABELS, LOSS, TOTAL, WEIGHT
 from ..layers import changes
 from . import settings
 from .graph import Graph
@@ -27,6 +27,7 @@ ARRAYS = ("params", "grads", "state")  # whose addresses a training plan holds
 _SLICE_SECONDS = 0.05  # of an epoch, between two looks at the progress bar and at Ctrl-C
 _SERIAL_BELOW = 15_000  # nanoseconds of one thread's work in a step: less is not worth waking another
 _MACS_PER_NS = 50  # of one thread, roughly
+_NO_LOSS = -math.inf
 
 
 def gather_step(program, graph, source):
@@ -115,6 +116,8 @@ class TrainingPlan:
         work = sum(step.macs for step, _ in self.chains.steps) * size / _MACS_PER_NS
         self._parallel = work + 30 * len(self.chains.steps) * program.blocks >= _SERIAL_BELOW
         self._loss_version = loss._version if self.loss_steps else None
+        if self.loss_steps is not None:
+            self.cells[VALUE] = self.loss_steps.results.ctypes.data + 8 * LOSS
         self._samples = -1
         self._slice = 1  # batches
         self.accept(x[:0], y[:0])
@@ -191,15 +194,32 @@ class TrainingPlan:
             or not self.is_current()
         ):
             return None
-        cells = self.cells
         try:
             x_at, y_at = addressof(c_char.from_buffer(x)), addressof(c_char.from_buffer(y))
         except (TypeError, ValueError):  # with gaps, or read-only
             if not (x.flags.carray_ro and y.flags.carray_ro):
                 return None
             x_at, y_at = x.ctypes.data, y.ctypes.data
-        cells[X], cells[Y], cells[INDEX] = x_at, y_at, 0
-        return self.run(0, len(x), y)
+        if self._in_python:
+            self.cells[X], self.cells[Y], self.cells[INDEX] = x_at, y_at, 0
+            return self.run(0, len(x), y)
+        # The rest of this function is most of the time that a tiny network takes.
+        chains, threads, count = self.chains, 1, len(x)
+        if self._parallel:
+            threads = ready_threads()
+        if threads > chains.threads:
+            chains.ready(threads)
+        value = run_step(chains.heads[0], threads, chains.scratch, chains.stride, self._cells_at, x_at, y_at, count)
+        self._samples = count
+        if not value > _NO_LOSS and self._failed():
+            return None
+        self.update.leave()
+        return value
+
+    def _failed(self):
+        """Whether a chain was ended before its time, by a wrong label; makes ready for the next one."""
+        failed, self.cells[STATUS] = self.cells[STATUS] != 0, 0
+        return failed
 
     def run(self, start, count, y, meter=None):
         """One step on `count` samples from `start` on, of the data whose addresses are in the cells."""
@@ -214,8 +234,7 @@ class TrainingPlan:
         if self._in_python:
             return self._run_in_pieces(start, count, y, meter, threads)
         run_chain(chains.heads[0], threads, chains.scratch, chains.stride, self._cells_at)
-        if cells[STATUS]:
-            cells[STATUS] = 0
+        if self._failed():
             return None
         self.update.leave()
         return self.loss_steps.value()
@@ -237,13 +256,16 @@ class TrainingPlan:
             value = loss.forward(prediction, target)
             if meter is not None:
                 meter.add(value, loss, prediction, target)
-            dout = np.ascontiguousarray(loss.backward(), program.dtype)
-            self._dout_cells[[SAMPLES, BLOCKS, START, INDEX, X]] = count, cells[BLOCKS], 0, 0, dout.ctypes.data
+            rows = int(cells[BLOCKS]) * program.lanes
+            dout = np.zeros((rows, *prediction.shape[1:]), program.dtype)  # lanes beyond the batch have no gradient
+            dout[:count] = loss.backward()
+            self._dout_cells[[SAMPLES, START, INDEX, X]] = rows, 0, 0, dout.ctypes.data
+            if self.update is not None:
+                cells[STEPS] += 1
             run(1)
         else:
             run(0)
-            if cells[STATUS]:
-                cells[STATUS] = 0
+            if self._failed():
                 return None
             value = self.loss_steps.value()
         if self.update is None:
@@ -287,8 +309,7 @@ class TrainingPlan:
         run_batches(chains.heads[0], threads, chains.scratch, chains.stride, self._cells_at, stop, batch)
         seconds = time.perf_counter() - before
         self._samples = -1
-        if cells[STATUS]:
-            cells[STATUS] = 0
+        if self._failed():
             raise ValueError("Trainer: a label is out of range")
         self.update.leave()
         done = math.ceil((stop - start) / batch)

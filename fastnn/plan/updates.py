@@ -44,6 +44,8 @@ class UpdateSteps:
             raise Unsupported(f"{self.kind.__name__} has no kernel in the plan")
         cells[kernels.STEPS] = state.get("step", 0) if self.kind is not optimizers.SGD else int("velocity" in state)
         self.version = optimizer._version
+        self._counts_steps = self.kind is not optimizers.SGD
+        self._left, self._cells = None, memoryview(cells)  # which gives ints, and quickly
 
     def _options(self):
         o = self.optimizer
@@ -68,17 +70,17 @@ class UpdateSteps:
             self.update.set(*self._options())
         except ValueError:
             return False
-        self.version = o._version
+        self.version, self._left = o._version, None
         return True
 
     def leave(self):
         """Let the optimizer know the state after one or more steps."""
-        state = self.optimizer.state.get(_FLAT)
-        if state is None:
-            state = self.optimizer.state[_FLAT] = {}
-        if self.kind is not optimizers.SGD:
-            state["step"] = int(self.cells[kernels.STEPS])
-        if self.arrays and "m" not in state and "velocity" not in state:
-            state.update(self.arrays)
-        elif "vmax" in self.arrays:
-            state["vmax"] = self.arrays["vmax"]
+        if self._left is not None:
+            if self._counts_steps:
+                self._left["step"] = self._cells[kernels.STEPS]
+            return
+        state = self.optimizer.state.setdefault(_FLAT, {})
+        if self._counts_steps:
+            state["step"] = self._cells[kernels.STEPS]
+        state.update(self.arrays)
+        self._left = state

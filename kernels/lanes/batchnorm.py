@@ -39,8 +39,9 @@ from .layout import locate
 UNMASKED, MASK_FROM_X, MASK_FROM_OUT = range(3)  # dy = dout; the ReLU's side recomputed from x; read from its output
 _STORE = 4  # added to the mask
 
-_RUN = 16  # values that a sum takes before it goes into float64
+_RUN = 32
 _CHANNELS = 64  # whose sums one pass keeps at hand
+_GROUP = 4  # channels whose lanes are added up at a time
 _SUMS = 16  # to be taken in turn: with fewer, each addition waits for the one before
 
 
@@ -165,23 +166,36 @@ def _emit_sums(emit, totals, positions, channels, width, log_sets, begin, widen)
             emit.loop(width, [], one_channel)
             return []
 
-        def flush(channel, _):
+        def flush(channels_at):
             def one_set(which, values):
                 taken = builder.ashr(builder.add(count, builder.sub(last_set, which)), log_sets)
-                loaded = [emit.load(place) for place in places(sums(which), channel)]
-                widened = widen(builder.add(first, which), taken, channel, loaded)
+                row, widened = sums(which), []
+                for channel in channels_at:
+                    loaded = [emit.load(place) for place in places(row, channel)]
+                    widened += widen(builder.add(first, which), taken, channel, loaded)
                 return [builder.fadd(value, _added(wide, parts)) for value, parts in zip(values, widened)]
 
-            both = wide.lane_sums(emit.loop(sets, [wide.zero] * 2, one_set))
+            values = emit.loop(sets, [wide.zero] * (2 * len(channels_at)), one_set)
             for n in range(2):
-                place = emit.at(totals, builder.add(channel, builder.mul(channels, _index(n))))
-                value = builder.extract_element(both, ir.Constant(ir.IntType(32), n))
-                builder.store(builder.fadd(builder.load(place), value), place)
+                place = emit.at(totals, builder.add(channels_at[0], builder.mul(channels, _index(n))))
+                group = Emitter(builder, wide.element, len(channels_at))
+                group.store(builder.fadd(group.load(place), wide.lane_sums(values[n::2])), place)
+
+        def flush_group(number, _):
+            channel = builder.mul(number, _index(_GROUP))
+            flush([builder.add(channel, _index(n)) for n in range(_GROUP)])
+            return []
+
+        def flush_one(number, _):
+            flush([builder.add(builder.sub(width, builder.and_(width, _index(_GROUP - 1))), number)])
             return []
 
         emit.loop(builder.mul(builder.mul(width, _index(2)), sets), [], clear)
         emit.loop(count, [], one_position)
-        emit.loop(width, [], flush)
+        groups, rest = builder.sdiv(width, _index(_GROUP)), builder.and_(width, _index(_GROUP - 1))
+        for number, body in ((groups, flush_group), (rest, flush_one)):
+            with builder.if_then(builder.icmp_signed(">", number, _index(0))):
+                emit.loop(number, [], body)
         return []
 
     emit.loop(builder.sdiv(builder.add(positions, builder.sub(run, _index(1))), run), [], one_run)

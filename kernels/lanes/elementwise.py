@@ -7,8 +7,9 @@
     add                (like, out, a, b, size)                 copy               (like, out, x, size)
     scale_by           (like, out, x, mask, size)
 
-Arrays are Places. Any of the arrays read may lie where the one written does: each kernel has its loop twice or three times, since
-LLVM's test for overlap would send such a call through the scalar loop, while a loop over one array in place vectorises.
+Arrays are Places. Any of the arrays read may lie where the one written does. Each kernel has its loop once more for that: a
+loop over two arrays that turn out to overlap runs in scalars, while one over a single array goes element by element for sure.
+(For sure if slices of it are known to start at the same place, hence the tests of `size`.)
 """
 
 from .. import activations
@@ -21,6 +22,8 @@ def _one_input(name, loop):
     """A kernel that runs ``loop(out, x, first, last)`` on each block."""
 
     def over_blocks(like, out, x, size, first, last, scratch):
+        if size < 1:
+            return
         for block in range(first, last):
             out_at, x_at = locate(out, block, first, scratch), locate(x, block, first, scratch)
             outs = array_at(pointer(like, 0), out_at, size)
@@ -36,6 +39,8 @@ def _two_inputs(name, loop):
     """A kernel that runs ``loop(out, a, b, first, last)`` on each block."""
 
     def over_blocks(like, out, a, b, size, first, last, scratch):
+        if size < 1:
+            return
         for block in range(first, last):
             out_at, a_at, b_at = (
                 locate(out, block, first, scratch),
@@ -74,6 +79,8 @@ _leaky_relu_backward = activations.leaky_relu_backward.loop
 @kernel()
 def leaky_relu_forward(like, out, x, negative_slope, size, first, last, scratch):
     """x where it is positive, else negative_slope * x."""
+    if size < 1:
+        return
     for block in range(first, last):
         out_at, x_at = locate(out, block, first, scratch), locate(x, block, first, scratch)
         outs = array_at(pointer(like, 0), out_at, size)
@@ -86,6 +93,8 @@ def leaky_relu_forward(like, out, x, negative_slope, size, first, last, scratch)
 @kernel()
 def leaky_relu_backward(like, dx, dout, x, negative_slope, size, first, last, scratch):
     """dout where x is positive, else negative_slope * dout."""
+    if size < 1:
+        return
     for block in range(first, last):
         dx_at, dout_at = locate(dx, block, first, scratch), locate(dout, block, first, scratch)
         dxs, xs = array_at(pointer(like, 0), dx_at, size), block_at(like, x, block, first, scratch, size)

@@ -6,11 +6,12 @@ import numpy as np
 
 from .. import simd
 from .._jit import jit
+from .._threads import INDEX as INDEX
+from .._threads import OUT as OUT
+from .._threads import X as X
+from .._threads import Y as Y
 
-# Cells of a plan that go on from those in `_threads`: addresses of the data, the targets, the order of the samples (int64, 0 for
-# none) and the output. CELLS is the size of the array.
-X, Y, INDEX, OUT = 6, 7, 8, 9
-CELLS = 32
+CELLS = 32  # size of the array of a plan's cells; `_threads` names them
 
 
 class Place(NamedTuple):

@@ -18,6 +18,7 @@ from .tiles import DOT_COLUMNS, DOT_WIDTH, MAX_WIDTH, TILE_ROWS, TILE_WIDTHS
 _INNER = 16  # entries of a tap table to aim at: reduction channels are folded into shorter ones
 JOINED_BELOW = 3  # positions: classes of fewer share tiles with those of other blocks
 MIN_PART_ROWS = 8
+_TILE_BYTES = 10 * 1024  # of one position's input: of more, a tile's columns do not stay in the level-1 cache
 _TILE_CYCLES = 24  # what a tile costs beside its multiply-adds
 _FOLDED_ROWS = 8  # taps of a kernel that covers the whole plane from which on they are the rows of its input gradient
 
@@ -109,17 +110,19 @@ def _axes(axis, geometry):
     return [axis(*(pair[d] for pair in sizes)) for d in range(2)]
 
 
-def tile_cycles(rows, width, depth):
-    """About the cycles of a tile: multiply-adds two a cycle, four deep; loads; what a tile costs anyway."""
-    return max(rows * width / 2, 4, (rows + width) / 2.2) * depth + _TILE_CYCLES + rows * width
+def _tile_cycles(rows, width, depth, streamed):
+    """About the cycles of a tile: multiply-adds two a cycle, four deep; loads from the level-1 or level-2 cache; the rest."""
+    loads = 0.3 * rows + 2.7 * width if streamed else (rows + width) / 2
+    return max(rows * width / 2, 4, loads) * depth + _TILE_CYCLES + rows * width
 
 
 @functools.cache
-def row_steps(rows, width, depth):
+def row_steps(rows, width, depth, streamed=False):
     """The cheapest tiles of that width that cover so many rows: a list of (rows of a tile, how often), and its cycles."""
     best = [(0.0, 0)]
     for count in range(1, rows + 1):
-        best.append(min((best[count - r][0] + tile_cycles(r, width, depth), r) for r in TILE_ROWS[width] if r <= count))
+        sizes = [r for r in TILE_ROWS[width] if r <= count]
+        best.append(min((best[count - r][0] + _tile_cycles(r, width, depth, streamed), r) for r in sizes))
     steps, left = {}, rows
     while left:
         steps[best[left][1]] = steps.get(best[left][1], 0) + 1
@@ -127,16 +130,17 @@ def row_steps(rows, width, depth):
     return sorted(steps.items(), reverse=True), best[rows][0]
 
 
-def _best_width(rows, positions, depth):
+def _best_width(rows, positions, depth, streamed):
     """Width of the tiles that cover so many positions at the least cost; the last tiles share evenly what is left."""
 
     def cycles(width):
         tiles = -(-positions // width)
-        narrow = -(-positions // tiles)  # tiles are of this width or one less
-        wide = positions - tiles * (narrow - 1)
-        return wide * row_steps(rows, narrow, depth)[1] + (tiles - wide) * (row_steps(rows, narrow - 1, depth)[1] if narrow > 1 else 0)
+        narrow = positions // tiles  # tiles are of this width or one more
+        wider = positions - tiles * narrow
+        each = [row_steps(rows, n, depth, streamed)[1] if n <= MAX_WIDTH else 0 for n in (narrow, narrow + 1)]
+        return (tiles - wider) * each[0] + wider * each[1]
 
-    return min(TILE_WIDTHS, key=cycles)
+    return min(TILE_WIDTHS, key=lambda width: (round(cycles(width)), abs(width - 3)))
 
 
 def _fold(taps, reduction):
@@ -168,11 +172,12 @@ def _tables(planes, reduction, a_tap, a_outer, b_position, b_outer, c_position, 
     """
     classes, all_taps, all_positions = [], [], []
     depth = max(len(taps) for taps, _ in planes) * reduction
+    streamed = depth * simd.VECTOR_BYTES > _TILE_BYTES
     for taps, positions in planes:
         fold = _fold(len(taps), reduction)
         entries = [(q * a_outer + a_tap(t), q * b_outer + t[2] * b_position) for q in range(fold) for t in taps]
         count = len(positions)
-        width = _best_width(rows, count * blocks if count < JOINED_BELOW else count, depth)
+        width = _best_width(rows, count * blocks if count < JOINED_BELOW else count, depth, streamed)
         outer = reduction // fold if taps else 0
         classes.append((len(all_taps), len(entries), outer, fold * a_outer, fold * b_outer, len(all_positions), count, width))
         all_taps += entries
@@ -182,7 +187,7 @@ def _tables(planes, reduction, a_tap, a_outer, b_position, b_outer, c_position, 
     plans, all_steps = [], []
     for count in (part_rows, rows % part_rows or part_rows):
         for width in range(1, MAX_WIDTH + 1):
-            chosen = row_steps(count, width, depth)[0]
+            chosen = row_steps(count, width, depth, streamed)[0]
             plans.append((len(all_steps), len(all_steps) + len(chosen)))
             all_steps += chosen
     tables = [

@@ -1,4 +1,4 @@
-"""Batch normalization over lanes: the twin, ragged batches, ReLU and residuals, means far from zero, the layer's state, NaN, threads."""
+"""Batch normalization over lanes: the twin, ReLU and residuals, means far from zero, the layer's state, NaN, threads."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,9 @@ class Plan:
         merged = self.statistics, self.coefficients, self.partial, self.weight, self.bias, *running, count
         return [
             self.blocks(bn.moments, self.partial, self.place, count, self.positions, self.C, self.cells),
-            self.channels(bn.merge, *merged, self.eps, -1.0 if self.momentum is None else self.momentum, self.positions, self.cells),
+            self.channels(
+                bn.merge, *merged, self.eps, -1.0 if self.momentum is None else self.momentum, self.positions, self.cells
+            ),
         ]
 
     def forward(self, relu=0, residual=None, in_place=False):
@@ -143,7 +145,9 @@ def test_twin(shape, chunk, dtype, rng, assert_close):
         assert_close(actual, expected, length=x.size // shape[1])
 
 
-@pytest.mark.parametrize("mask, store", [(bn.MASK_FROM_X, 0), (bn.MASK_FROM_X, 1), (bn.MASK_FROM_OUT, 0), (bn.MASK_FROM_OUT, 1)])
+@pytest.mark.parametrize(
+    "mask, store", [(bn.MASK_FROM_X, 0), (bn.MASK_FROM_X, 1), (bn.MASK_FROM_OUT, 0), (bn.MASK_FROM_OUT, 1)]
+)
 @pytest.mark.parametrize("shape", SHAPES[:5], ids=str)
 def test_relu(shape, mask, store, dtype, rng, assert_close):
     x, dout, residual, weight, bias = make(shape, rng, dtype)
