@@ -49,7 +49,7 @@ class Affine(Op):
 
     def _winograd(self, program, out, x, shape, bias, flipped, relu, kind=None):
         """Steps of a convolution by Winograd's algorithm."""
-        u = aligned_zeros(winograd.u_shape(shape[3], shape[2]), program.dtype)
+        u = aligned_zeros(winograd.u_shape(shape[3], shape[2], program.dtype), program.dtype)
         weight = self.weight
         program.prepare(self.label, lambda place: [winograd.weight_record(u, weight, flipped)])
         temp = program.space(winograd.scratch_bytes(shape, program.dtype), temporary=True)

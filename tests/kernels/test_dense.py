@@ -8,6 +8,7 @@ CASES = {
     "unequal": (3, 5, 7),
     "one_of_each": (1, 1, 1),
     "one_sample": (1, 33, 18),
+    "one_deep_sample": (1, 1100, 27),
     "one_input": (5, 1, 4),
     "one_output": (6, 9, 1),
     "no_samples": (0, 5, 7),

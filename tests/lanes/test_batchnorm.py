@@ -5,10 +5,11 @@ import pytest
 
 import fastnn
 from fastnn.kernels import reference
-from fastnn.kernels._threads import BLOCKS, SAMPLES
+from fastnn.kernels._threads import BLOCKS, SAMPLES, link, run_chain
 from fastnn.kernels._threads import run as run_phases
 from fastnn.kernels.gemm import EMPTY
 from fastnn.kernels.lanes import batchnorm as bn
+from fastnn.kernels.lanes import elementwise
 from fastnn.kernels.lanes.layout import Place, from_lanes, lanes_of, place_of, to_lanes
 
 # N, C, H, W
@@ -258,9 +259,6 @@ def test_threads(dtype, rng, assert_same_bits):
 @pytest.mark.parametrize("chunk", [1, 3])
 def test_local_places(chunk, dtype, rng):
     """apply from and into a thread's own memory."""
-    from fastnn.kernels._threads import link, run_chain
-    from fastnn.kernels.lanes import elementwise
-
     x, _, residual, weight, bias = make((4 * lanes_of(dtype) - 1, 5, 3, 3), rng, dtype)
     expected = Plan(x, weight, bias).forward(1, residual)
     plan, residual = Plan(x, weight, bias, chunk=chunk), to_lanes(residual)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastnn import kernels
-from fastnn.kernels._threads import BLOCKS
+from fastnn.kernels._threads import link, run_chain
 from fastnn.kernels._threads import run as run_phases
 from fastnn.kernels.gemm import EMPTY
 from fastnn.kernels.lanes import elementwise
@@ -93,14 +93,6 @@ def test_local_places(chunk, dtype, rng):
         elementwise.add.phase((like, local, local, local, size), len(array), chunk),
         elementwise.copy.phase((like, place_of(out), local, size), len(array), chunk),
     ]
-    run_linked(records, 64 + chunk * step)
+    memory, cells = np.zeros(64 + chunk * step, np.uint8), np.zeros(16, np.int64)
+    run_chain(link([records]), memory.ctypes.data, memory.size, cells.ctypes.data, parallel=False)
     np.testing.assert_array_equal(from_lanes(out, len(x)), 2 * x)
-
-
-def run_linked(records, scratch):
-    """Records as one phase: a chunk of blocks goes through all of them."""
-    from fastnn.kernels._threads import link, run_chain
-
-    memory = np.zeros(scratch + 64, np.uint8)
-    cells = np.zeros(BLOCKS + 8, np.int64)
-    run_chain(link([records]), memory.ctypes.data, scratch, cells.ctypes.data, parallel=False)
