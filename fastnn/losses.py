@@ -16,6 +16,7 @@ import math
 import numpy as np
 
 from . import kernels as _kernels
+from .layers.changes import note_options
 from .layers.checks import as_int, as_number
 
 _REDUCTIONS = ("mean", "sum", "none")
@@ -41,6 +42,7 @@ class Loss:
         super().__setattr__(name, value)
         if name not in ("divisor", "_saved"):  # what each forward leaves behind
             self.__dict__["_version"] = self._version + 1
+            note_options()
 
     def __init__(self, size_average=None, reduce=None, reduction="mean"):
         name = type(self).__name__

@@ -16,6 +16,7 @@ import math
 import numpy as np
 
 from . import kernels as _kernels
+from .layers.changes import note_options
 from .layers.checks import as_bool, as_number, only_default
 
 _FLAT = "flat"  # key of the state of a single flat array
@@ -63,6 +64,7 @@ class Optimizer:
     def __setattr__(self, name, value):
         super().__setattr__(name, value)
         self.__dict__["_version"] = self._version + 1
+        note_options()
 
     @property
     def kernels(self):

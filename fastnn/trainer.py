@@ -128,7 +128,7 @@ class Trainer:
         True
         """
         plan = self._plan
-        if plan is not None and type(x) is np.ndarray and type(y) is np.ndarray:
+        if plan is not None:
             value = plan.step(x, y)
             if value is not None:
                 return value

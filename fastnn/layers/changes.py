@@ -14,13 +14,19 @@ import itertools
 import numpy as np
 
 _next = itertools.count(1).__next__  # in one step, whatever the number of threads: no number comes twice
-latest = 0
+latest = options = 0
 
 
 def note():
     """Say that a layer has changed."""
     global latest
     latest = _next()
+
+
+def note_options():
+    """Say that an optimizer, a loss or a setting has changed: `options`, the number of the last such change, moves."""
+    global options
+    options = _next()
 
 
 def count():

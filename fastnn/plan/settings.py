@@ -3,6 +3,7 @@
 import contextlib
 from typing import NamedTuple
 
+from ..layers.changes import note_options
 from ..layers.checks import as_bool
 
 
@@ -42,6 +43,7 @@ class _Reset(contextlib.AbstractContextManager):
 def _set(settings):
     global _current
     _current = settings
+    note_options()
 
 
 def config(*, plan=None, winograd=None):

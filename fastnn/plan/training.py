@@ -73,7 +73,7 @@ class TrainingPlan:
 
     def __init__(self, network, loss, optimizer, x, y, size, *, separate=False):
         self.network, self.loss, self.optimizer, self.size = network, loss, optimizer, size
-        self._count = changes.count()
+        self._count, self._options = changes.count(), changes.options
         params, grads = getattr(network, "flat_params", None), getattr(network, "flat_grads", None)
         if params is None or not params.size:
             raise Unsupported("nothing in it can be trained")
@@ -157,16 +157,22 @@ class TrainingPlan:
 
     def is_current(self):
         """Whether network, loss, optimizer and settings are those that the plan was made for; takes new options over."""
+        options = changes.options
         if changes.latest != self._count:
             count = changes.count()
             if changes.signature(self.network, ARRAYS) != self._signature:
                 return False
             self._count = count
+        if options == self._options:
+            return True
         if self._settings is not settings.current():
             return False
         if self._loss_version is not None and self.loss._version != self._loss_version:
             return False
-        return self.update is None or self.optimizer._version == self.update.version or self.update.follow()
+        if self.update is not None and self.optimizer._version != self.update.version and not self.update.follow():
+            return False
+        self._options = options
+        return True
 
     def fits(self, x, y, size):
         """Whether the plan can take batches of up to `size` such samples and targets."""
@@ -175,7 +181,7 @@ class TrainingPlan:
 
     def accept(self, x, y):
         """Let `step` take batches of the shapes of these, which have been checked."""
-        self._x_shape, self._y_shape = x.shape, y.shape
+        self.step = self._make_step(x.shape, y.shape)
 
     def can_take(self, count):
         """Whether batch normalization has more than one value per channel in a batch of so many."""
@@ -183,38 +189,45 @@ class TrainingPlan:
 
     # --- one step
 
-    def step(self, x, y):
-        """One step on a batch of accepted shapes; the loss, or None, with nothing done, if it is not one."""
-        if (
-            x.shape != self._x_shape
-            or y.shape != self._y_shape
-            or x.dtype is not self.x_dtype
-            or y.dtype is not self.target_dtype
-            or kernels.active() is not kernels
-            or not self.is_current()
-        ):
-            return None
-        try:
-            x_at, y_at = addressof(c_char.from_buffer(x)), addressof(c_char.from_buffer(y))
-        except (TypeError, ValueError):  # with gaps, or read-only
-            if not (x.flags.carray_ro and y.flags.carray_ro):
+    def _make_step(self, x_shape, y_shape):
+        """A function that makes one step on a batch of these shapes.
+
+        It returns the loss, or None, with nothing done, if a batch is of another kind. A function with all it needs in its
+        closure, because with a tiny network the way into compiled code takes longer than the step.
+        """
+        x_dtype, y_dtype, count, chains, cells = self.x_dtype, self.target_dtype, x_shape[0], self.chains, self.cells
+        head, stride, cells_at, in_python = chains.heads[0], chains.stride, self._cells_at, self._in_python
+        chosen, leave, from_buffer = kernels._active.get, self.update and self.update.leave, c_char.from_buffer
+
+        def step(x, y):
+            try:
+                if x.shape != x_shape or y.shape != y_shape or x.dtype is not x_dtype or y.dtype is not y_dtype:
+                    return None
+            except AttributeError:  # not an array
                 return None
-            x_at, y_at = x.ctypes.data, y.ctypes.data
-        if self._in_python:
-            self.cells[X], self.cells[Y], self.cells[INDEX] = x_at, y_at, 0
-            return self.run(0, len(x), y)
-        # The rest of this function is most of the time that a tiny network takes.
-        chains, threads, count = self.chains, 1, len(x)
-        if self._parallel:
-            threads = ready_threads()
-        if threads > chains.threads:
-            chains.ready(threads)
-        value = run_step(chains.heads[0], threads, chains.scratch, chains.stride, self._cells_at, x_at, y_at, count)
-        self._samples = count
-        if not value > _NO_LOSS and self._failed():
-            return None
-        self.update.leave()
-        return value
+            if changes.latest != self._count or changes.options != self._options or chosen() is not None:
+                if chosen() not in (None, kernels) or not self.is_current():
+                    return None
+            try:
+                x_at, y_at = addressof(from_buffer(x)), addressof(from_buffer(y))
+            except (TypeError, ValueError):  # with gaps, or read-only
+                if not (x.flags.carray_ro and y.flags.carray_ro):
+                    return None
+                x_at, y_at = x.ctypes.data, y.ctypes.data
+            if in_python:
+                cells[X], cells[Y], cells[INDEX] = x_at, y_at, 0
+                return self.run(0, count, y)
+            threads = ready_threads() if self._parallel else 1
+            if threads > chains.threads:
+                chains.ready(threads)
+            self._samples = count
+            value = run_step(head, threads, chains.scratch, stride, cells_at, x_at, y_at, count)
+            if not value > _NO_LOSS and self._failed():
+                return None
+            leave()
+            return value
+
+        return step
 
     def _failed(self):
         """Whether a chain was ended before its time, by a wrong label; makes ready for the next one."""
