@@ -1,8 +1,9 @@
-"""A table of a network's layers: output shapes, parameters, multiply-adds."""
+"""A table of a network's layers: output shapes, parameters, multiply-adds, and whether it runs as a compiled plan."""
 
 from .layers.base import Layer
 from .layers.checks import as_shape
 from .layers.containers import Residual, Sequential
+from .plan.path import path_of
 
 
 class Summary:
@@ -16,6 +17,8 @@ class Summary:
         is its own and counts only what its layers, in the rows below, do not.
     parameters, macs : int
         Totals.
+    path : str
+        How the network runs with the present settings: "compiled plan", or what runs layer by layer and why.
     """
 
     def __init__(self, network, input_shape):
@@ -24,6 +27,7 @@ class Summary:
         _collect(self.rows, network, "", self.input_shape)
         self.parameters = sum(row["parameters"] for row in self.rows)
         self.macs = sum(row["macs"] for row in self.rows)
+        self.path = path_of(network, self.input_shape)
 
     def __str__(self):
         cells = [("Layer", "Output shape", "Parameters", "Multiply-adds")]
@@ -42,13 +46,13 @@ class Summary:
             "  ".join([a.ljust(widths[0]), b.ljust(widths[1]), c.rjust(widths[2]), d.rjust(widths[3])]) for a, b, c, d in cells
         ]
         rule = "-" * len(lines[0])
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], f"Path: {self.path}"])
 
     __repr__ = __str__
 
 
 def summary(network, input_shape):
-    """Layers, output shapes, parameters and multiply-adds of a network.
+    """Layers, output shapes, parameters and multiply-adds of a network, and whether it runs as a compiled plan.
 
     Parameters
     ----------
@@ -59,7 +63,7 @@ def summary(network, input_shape):
     Returns
     -------
     Summary
-        ``str()`` of it is a table; ``.rows``, ``.parameters`` and ``.macs`` are the figures.
+        ``str()`` of it is a table; ``.rows``, ``.parameters`` and ``.macs`` are the figures, ``.path`` says how it runs.
 
     Raises
     ------
@@ -78,6 +82,7 @@ def summary(network, input_shape):
     3 Dense    (10,)                730            720
     --------------------------------------------------
     Total                           750          1,368
+    Path: compiled plan
     """
     if not isinstance(network, Layer):
         raise TypeError(f"summary: expected a fastnn network, got {network!r:.80}")

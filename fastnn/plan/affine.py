@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..kernels.gemm import EMPTY
-from ..kernels.lanes import affine, affine_weight, elementwise, winograd
+from ..kernels.lanes import affine, affine_weight, elementwise, fold, winograd
 from ..kernels.lanes.layout import aligned_zeros
 from ..kernels.lanes.taps import Geometry
 from .tensors import Op
@@ -17,6 +17,8 @@ _CHAINED_POSITIONS, _SETS_BYTES = 16, 8 << 20
 
 
 class Affine(Op):
+    norm = None  # a batch normalization behind it that predictions fold into the weights
+
     def __init__(self, name, layer, inputs, out):
         super().__init__(name, layer, inputs, out)
         C, H, W = self.x.plane
@@ -62,7 +64,18 @@ class Affine(Op):
 
     # --- forward and backward
 
+    def _fold(self, program):
+        """Make `weight` and `bias` arrays of the op's own, with the batch normalization in them, anew for each prediction."""
+        weight, bias, dtype = self.weight, self.bias, program.dtype
+        self.weight, self.bias = aligned_zeros(weight.shape, dtype), aligned_zeros((len(weight),), dtype)
+        coefficients = self.norm.coefficients_for_prediction(program)
+        rows, like = weight.reshape(len(weight), -1), EMPTY[dtype] if bias is None else bias
+        args = self.weight.reshape(rows.shape), self.bias, rows, like, coefficients
+        program.prepare(self.label, lambda place: [fold.fold.phase(args, len(rows), 16)])
+
     def forward(self, program, training):
+        if self.norm is not None:
+            self._fold(program)
         x, out = program.value(self.x), program.value(self.out)
         shape = self._winograd_shape(program, False)
         if shape is not None:

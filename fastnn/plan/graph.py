@@ -6,9 +6,10 @@
 
 import math
 
-from .. import layers
+from .. import kernels, layers
 from .affine import Affine
 from .normalization import Norm
+from .operations import REGISTERED
 from .pointwise import Add, Drop, Pointwise, Reorder, Softmaxed
 from .pooling import AveragePool, MaxPool
 from .tensors import Tensor, Unsupported
@@ -44,7 +45,7 @@ class Graph:
         """A tensor for samples of a shape; `plane` is how blocks hold it where that differs."""
         if plane is None:
             if len(sample_shape) > 3 or len(sample_shape) == 0 or math.prod(sample_shape) == 0:
-                raise Unsupported(f"samples of shape {tuple(sample_shape)}")
+                raise Unsupported(f"samples of shape {tuple(sample_shape)} do not fit its blocks")
             plane = (sample_shape[0], *(1,) * (3 - len(sample_shape)), *sample_shape[1:])
         return Tensor(tuple(sample_shape), plane)
 
@@ -52,6 +53,10 @@ class Graph:
 
     def _lower(self, name, layer, x):
         kind = type(layer)
+        if layer._kernels not in (None, kernels):
+            raise Unsupported(f"{name or 'network'} runs on the reference kernels")
+        if "forward" in layer.__dict__ or "backward" in layer.__dict__:
+            raise Unsupported(f"{name or 'network'} has a method replaced in this one object")
         if kind is layers.Sequential:
             for key, child in layer.children().items():
                 x = self._lower(f"{name}.{key}" if name else key, child, x)
@@ -61,10 +66,12 @@ class Graph:
             beside = x if layer.shortcut is None else self._lower(prefix + "shortcut", layer.shortcut, x)
             body = self._lower(prefix + "body", layer.body, x)
             if body.sample_shape != beside.sample_shape:
-                raise Unsupported(f"{name or 'network'}: body and shortcut differ in shape")
+                raise Unsupported(f"{name or 'network'} has a body and a shortcut of different shapes")
             if body.plane != beside.plane:
                 body, beside = self._plain(name, body), self._plain(name, beside)
             return self._add(Add(name, layer, [body, beside], self.tensor(body.sample_shape, body.plane)))
+        if kind in REGISTERED:
+            return self._own(name, layer, x, REGISTERED[kind])
         make = _LOWERINGS.get(kind)
         if make is None:
             raise Unsupported(f"{name or 'network'} is a {kind.__name__}, which has no kernels in the plan")
@@ -87,15 +94,15 @@ class Graph:
             return Tensor(shape, x.plane, alias=x)
         if len(x.sample_shape) == 3 and shape == (C, H * W):
             return Tensor(shape, (C, 1, H * W), alias=x)
-        raise Unsupported(f"{name}: Flatten of axes {layer.start_dim} to {layer.end_dim}")
+        raise Unsupported(f"{name or 'network'} flattens axes {layer.start_dim} to {layer.end_dim} of several")
 
     def _affine(self, name, layer, x):
         shape = layer.output_shape(x.sample_shape)
         if isinstance(layer, layers.Dense):
             if len(x.sample_shape) != 1:
-                raise Unsupported(f"{name}: Dense over the last of several axes")
+                raise Unsupported(f"{name or 'network'} is a Dense over the last of several axes")
         elif any(layer._behind):
-            raise Unsupported(f"{name}: padding that differs between the two ends")
+            raise Unsupported(f"{name or 'network'} pads its two ends differently")
         return self._add(Affine(name, layer, [x], self.tensor(shape)))
 
     def _norm(self, name, layer, x):
@@ -108,7 +115,7 @@ class Graph:
     def _softmax(self, name, layer, x):
         axis = layer.axis(len(x.sample_shape) + 1, x.sample_shape, None)
         if axis != 1:
-            raise Unsupported(f"{name}: {type(layer).__name__} over axis {axis}")
+            raise Unsupported(f"{name or 'network'} is a {type(layer).__name__} over axis {axis}")
         return self._add(Softmaxed(name, layer, [x], self.tensor(x.sample_shape, x.plane)))
 
     def _dropout(self, name, layer, x):
@@ -117,6 +124,17 @@ class Graph:
     def _pool(self, name, layer, x):
         kind = MaxPool if isinstance(layer, (layers.MaxPool1d, layers.MaxPool2d)) else AveragePool
         return self._add(kind(name, layer, [x], self.tensor(layer.output_shape(x.sample_shape))))
+
+    def _own(self, name, layer, x, make):
+        """A layer type that `operation` has registered."""
+        try:
+            shape = layer.output_shape(x.sample_shape)
+        except NotImplementedError:
+            raise Unsupported(f"{name or 'network'} is a {type(layer).__name__}, which has no output_shape") from None
+        if not make.any_order:
+            x = self._plain(name, x)
+        plane = x.plane if shape == x.sample_shape else None
+        return self._add(make(name, layer, [x], self.tensor(shape, plane)))
 
     # --- fusions
 
@@ -156,6 +174,17 @@ class Graph:
                     op.relu = True
                     self._absorb(op, following)
                     consumers = self._consumers()
+
+    def fold(self):
+        """Fold batch normalizations that stand right behind affine maps into these, for prediction."""
+        consumers = self._consumers()
+        for op in list(self.ops):
+            following = self._only_consumer(consumers, op.out)
+            if not isinstance(op, Affine) or op.relu or not isinstance(following, Norm) or following.x is not op.out:
+                continue
+            if following.residual is None:
+                op.norm, op.relu = following, following.relu
+                self._absorb(op, following)
 
     def _absorb(self, op, following):
         """Let `op` make the output of `following`, which it now does too; it takes that one's place in the order."""

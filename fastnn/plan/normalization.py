@@ -22,19 +22,25 @@ class Norm(Op):
             return weight, bias, none, none, np.empty(0, np.int64)
         return weight, bias, state["running_mean"], state["running_var"], state["num_batches_tracked"].reshape(1)
 
+    def coefficients_for_prediction(self, program):
+        """Mean, scale and shift of each channel from the running statistics, which a step ahead of all others works out."""
+        weight, bias, mean, var, _ = self._arrays(program)
+        coefficients = aligned_zeros((3, self.out.channels), program.dtype)
+        args = EMPTY[program.dtype], coefficients, weight, bias, mean, var, float(self.layer.eps)
+        channels = self.out.channels
+        program.prepare(self.label, lambda place: [batchnorm.eval_coefficients.phase(args, channels, _CHANNELS)])
+        return coefficients
+
     def forward(self, program, training):
         C, positions, like = self.out.channels, self.out.positions, EMPTY[program.dtype]
         x, out = program.value(self.x), program.value(self.out)
         layer = self.layer
-        weight, bias, mean, var, count = arrays = self._arrays(program)
-        self.coefficients = aligned_zeros((3, C), program.dtype)
-        if training or not layer.track_running_stats:
+        if training:
+            *_, tracked = arrays = self._arrays(program)
+            self.coefficients = aligned_zeros((3, C), program.dtype)
             self.partial = partial = program.partials(C)
             self.statistics = aligned_zeros((2, C), np.float64)
             momentum = -1.0 if layer.momentum is None else float(layer.momentum)
-            tracked = count if training else count[:0]
-            if not training:
-                arrays = weight, bias, like, like, tracked
 
             def moments(place):
                 args = (like, partial, place(x), tracked, positions, C, program.cells)
@@ -47,8 +53,7 @@ class Norm(Op):
             program.block(self.label, moments, x)
             program.whole(self.label, merge)
         else:
-            args = (like, self.coefficients, weight, bias, mean, var, float(layer.eps))
-            program.prepare(self.label, lambda place: [batchnorm.eval_coefficients.phase(args, C, _CHANNELS)])
+            self.coefficients = self.coefficients_for_prediction(program)
 
         residual = None if self.residual is None else program.value(self.residual)
 

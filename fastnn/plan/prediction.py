@@ -39,6 +39,7 @@ class PredictionPlan:
         for op in graph.ops:
             if isinstance(op, Norm) and not op.layer.track_running_stats:
                 raise Unsupported(f"{op.name} normalizes predictions batch by batch")
+        graph.fold()
         # Blocks are independent here, so a chunk of several only means that dense layers read their weights less often.
         chunk = 3 if all(op.out.positions == 1 for op in graph.ops) else 1
         program = Program(dtype, chunk, chunk, training=False, winograd=self._settings.winograd)

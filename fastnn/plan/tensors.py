@@ -50,7 +50,7 @@ class Op:
     """One operation of a graph: how it adds its steps to a program.
 
     Subclasses implement ``forward(program, training)`` and ``backward(program)``, in terms of `Program.block`,
-    `Program.whole`, `Program.value`, `Program.gradient` and `Program.contribute`.
+    `Program.whole`, `Program.value`, `Program.gradient` and `Program.contribute`. docs/plan.md shows one.
 
     Attributes
     ----------
@@ -61,9 +61,16 @@ class Op:
     out : Tensor
     params : dict of arrays
         The layer's trained arrays.
+    label : str
+        Name and type of the layer, as profiles show it.
+    relu : bool
+        Whether it takes along the ReLU behind it.
+    any_order : bool
+        Of operations for layers of a user's own: whether it may get the features of a flattened plane pixel by pixel, as
+        blocks hold them; otherwise they come in the order of the sample.
     """
 
-    relu = False
+    relu = any_order = False
 
     def __init__(self, name, layer, inputs, out):
         self.name, self.layer, self.inputs, self.out = name, layer, inputs, out

@@ -205,9 +205,9 @@ class TrainingPlan:
                     return None
             except AttributeError:  # not an array
                 return None
-            if changes.latest != self._count or changes.options != self._options or chosen() is not None:
-                if chosen() not in (None, kernels) or not self.is_current():
-                    return None
+            moved = changes.latest != self._count or changes.options != self._options or chosen() is not None
+            if moved and (chosen() not in (None, kernels) or not self.is_current()):
+                return None
             try:
                 x_at, y_at = addressof(from_buffer(x)), addressof(from_buffer(y))
             except (TypeError, ValueError):  # with gaps, or read-only

@@ -27,6 +27,7 @@ wherever the mean is and however it drifts over the image.
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .._jit import jit
@@ -102,6 +103,13 @@ def _coefficients(emit, address, channels):
 
 def _zero_where(emit, condition, value):
     return emit.builder.select(condition, emit.zero, value)
+
+
+def _fenced(emit, value):
+    """The value, kept apart from what uses it: as part of a selection its load would be masked, and wait for the mask."""
+    kind = ir.FunctionType(emit.vector, [emit.vector])
+    name = f"llvm.arithmetic.fence.{emit.suffix}"
+    return emit.builder.call(cgutils.get_or_insert_function(emit.builder.module, kind, name), [value])
 
 
 def _double(emit):
@@ -244,7 +252,7 @@ def _masked(emit, mask, dy, centred, coefficient, channel, out):
         value = emit.fma(centred, coefficient(1, channel), coefficient(2, channel))
     else:
         value = emit.load(out(channel))
-    return _zero_where(emit, emit.builder.fcmp_ordered("<=", value, emit.zero), dy)
+    return _zero_where(emit, emit.builder.fcmp_ordered("<=", value, emit.zero), _fenced(emit, dy))
 
 
 def _emit_backward_sums(

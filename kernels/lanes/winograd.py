@@ -30,7 +30,7 @@ from . import winograd_transforms as transforms
 from .layout import locate
 from .winograd_transforms import M_POINT, M_ROW, POINTS, SIDE, TAPS, TILE
 
-_INDEX = np.empty(0, np.int64)
+INDEX = np.empty(0, np.int64)
 _LEAST = {dtype: np.full(1, -np.inf, dtype) for dtype in EMPTY}
 _ZERO = {dtype: np.zeros(1, dtype) for dtype in EMPTY}
 
@@ -54,7 +54,7 @@ def applies(weight_shape, stride, padding, dilation, groups):
     )
 
 
-def _valid_taps(size, padding):
+def valid_taps(size, padding):
     """Pairs of an output and a tap inside the image, along one axis."""
     return sum(0 <= o + k - padding < size for o in range(size + 2 * padding - TAPS + 1) for k in range(TAPS))
 
@@ -69,7 +69,7 @@ def worth_it(shape, dtype):
     """Whether Winograd's convolution is expected to take at most 1/1.15 of the direct kernel's time.
 
     Counts vector cycles of one block at two multiply-adds per cycle. Measured on Zen 5: products run at 95 % of that, a tile's
-    transforms take 130 cycles per channel and 150 per filter, its tables 300; direct kernels reach 85 %, over the taps inside
+    transforms take 130 cycles per channel and 150 per filter, its tables 300; direct kernels reach 93 %, over the taps inside
     the image only.
 
     Examples
@@ -80,7 +80,7 @@ def worth_it(shape, dtype):
     height, width, channels, filters, pad_h, pad_w = shape
     down, across = tiles_of(shape)
     tile = POINTS * channels * filters / 2 / 0.95 + 130 * channels + 150 * filters + 300
-    direct = _valid_taps(height, pad_h) * _valid_taps(width, pad_w) * channels * filters / 2 / 0.85
+    direct = valid_taps(height, pad_h) * valid_taps(width, pad_w) * channels * filters / 2 / 0.93
     return direct >= 1.15 * down * across * tile
 
 
@@ -100,6 +100,28 @@ def scratch_bytes(shape, dtype):
 def _v_vectors(channels):
     """Vectors between points of V: an odd number, so that the 36 points do not fall on the same sets of a cache."""
     return channels * OUTER_VECTORS | 1
+
+
+@jit
+def next_vectors(left):
+    """Vectors of the next outer tile when `left` are to do: 4 are rather taken as 2 and 2."""
+    return OUTER_VECTORS - 1 if left == OUTER_VECTORS + 1 else min(left, OUTER_VECTORS)
+
+
+@jit
+def list_positions(table, size, top, start, image, height, outside):
+    """Addresses of size x size positions of an image, from row `top` and column `start` on; `outside` for those not in it.
+
+    `image` has an address, how many rows lie there (row r at r modulo so many), columns, vectors of a position.
+    """
+    base, rows, width, step = image
+    for i in range(size):
+        row = top + i
+        line = base + row % rows * width * step * simd.VECTOR_BYTES
+        for j in range(size):
+            column = start + j
+            inside = 0 <= row < height and 0 <= column < width
+            table[i * size + j] = line + column * step * simd.VECTOR_BYTES if inside else outside
 
 
 @kernel()
@@ -143,23 +165,14 @@ def convolve(like, index, out, x, u, bias, limit, shape, parts, temp, functions,
     tile = first // parts * tiles + down * (first % parts) // parts * across
     end = last // parts * tiles + down * (last % parts) // parts * across
     while tile < end:
-        left = end - tile
-        count = min(OUTER_VECTORS, left) if left != OUTER_VECTORS + 1 else OUTER_VECTORS - 1
+        count = next_vectors(end - tile)
         for t in range(count):
             block, place = (tile + t) // tiles, (tile + t) % tiles
             x_b, out_b = locate(x, block, first, scratch), locate(out, block, first, scratch)
             top, start = place // across * TILE, place % across * TILE
-            for i in range(SIDE):
-                for j in range(SIDE):
-                    row, column = top + i - pad_h, start + j - pad_w
-                    inside = 0 <= row < height and 0 <= column < width
-                    sources[i * SIDE + j] = x_b + (row * width + column) * channels * vector if inside else outside
-            for i in range(TILE):
-                for j in range(TILE):
-                    row, column = top + i, start + j
-                    inside = row < out_h and column < out_w
-                    at = (t * TILE + i) * TILE + j
-                    targets[at] = out_b + (row * out_w + column) * filters * vector if inside else nowhere
+            list_positions(sources, SIDE, top - pad_h, start - pad_w, (x_b, height, width, channels), height, outside)
+            tile_targets = targets[t * TILE * TILE : (t + 1) * TILE * TILE]
+            list_positions(tile_targets, TILE, top, start, (out_b, out_h, out_w, filters), out_h, nowhere)
             table = simd.pointer(sources, 0)
             invoke(transform_input, (1, 1, table, v + t * vector, v_point, count * lanes, channels))
         for f in range(0, filters, MAX_ROWS):
@@ -168,7 +181,7 @@ def convolve(like, index, out, x, u, bias, limit, shape, parts, temp, functions,
             while r < group:
                 rows = outer_rows(group - r)
                 a = simd.pointer(u, f // MAX_ROWS * POINTS * u_point + r)
-                invoke(multiply_points, (rows, count, a, u_point, v, v_point, channels, m + r * M_ROW * vector, POINTS))
+                invoke(multiply_points, (rows, count, a, u_point, v, v_point, channels, m + r * M_ROW * vector))
                 r += rows
             shift = simd.pointer(bias, f)
             for t in range(count):
@@ -219,5 +232,5 @@ def winograd_record(out, x, u, bias, shape, relu, temp, items, chunk, parts=1):
     bias = _zeros(shape[3], dtype) if bias is None else bias
     limit = (_ZERO if relu else _LEAST)[dtype]
     functions = tuple(f(dtype) for f in (transforms.transform_input, transforms.multiply_points, transforms.transform_output))
-    args = (EMPTY[dtype], _INDEX, tuple(out), tuple(x), u, bias, limit, tuple(shape), parts, tuple(temp), functions)
+    args = (EMPTY[dtype], INDEX, tuple(out), tuple(x), u, bias, limit, tuple(shape), parts, tuple(temp), functions)
     return convolve.phase(args, items, chunk)

@@ -9,9 +9,15 @@ This is Toom-Cook multiplication of polynomials by their values at 0, +-a, +-b a
 more than 5/8 and 3/2, whose powers in A and B are exact in float32 too: only G has rounded numbers, and works in float64.
 
     transform_input(dtype)     V = B^T d B      36 positions of an image, any addresses -> 36 planes of V
+    transform_filter(dtype)    U = G g G^T      3x3 taps -> 36 planes of U
     multiply_points(dtype)     M = U V          one matrix product for each of the 36 points
     transform_output(dtype)    Y = A^T M A      36 planes of M -> 16 positions, any addresses; bias, lower limit
-    transform_filter(dtype)    U = G g G^T      3x3 taps -> 36 planes of U
+
+and for the gradient of the filter, where all this is linear in U::
+
+    transform_gradient(dtype)          D = A dY A^T     16 positions -> 36 planes of D
+    accumulate_products(dtype)         P += D V^T       for one point
+    transform_filter_gradient(dtype)   dg = G^T P G     36 planes of P -> 9 taps
 
 A vector holds the same position of LANES samples, so the transforms are plain vector arithmetic.
 """
@@ -153,31 +159,55 @@ def _points_body(axis, size, emit, rows, vectors, sources, v, v_point, v_row, de
     builder.ret_void()
 
 
-def _multiply_body(emit, rows, vectors, u, u_point, v, v_point, depth, m, points):
+def _products(emit, rows, vectors, a, a_k, b, b_k, depth):
+    """sum_k a[k, i] * b[k, n]: rows x vectors sums, rows of a side by side."""
+    builder = emit.builder
+
+    def step(k, sums):
+        a_row, b_row = emit.at(a, builder.mul(k, a_k)), emit.at(b, builder.mul(k, b_k))
+        loaded = [emit.load(emit.at(b_row, ir.Constant(I64, n * emit.lanes))) for n in range(vectors)]
+        result = []
+        for i in range(rows):
+            scalar = emit.splat(builder.load(emit.at(a_row, ir.Constant(I64, i))))
+            result += [emit.fma(scalar, loaded[n], sums[i * vectors + n]) for n in range(vectors)]
+        return result
+
+    return emit.loop(depth, [emit.zero] * (rows * vectors), step)
+
+
+def _multiply_body(emit, rows, vectors, u, u_point, v, v_point, depth, m):
     builder = emit.builder
     u, v, m = (builder.inttoptr(address, emit.element.as_pointer()) for address in (u, v, m))
 
     def point(p, _):
         a, b = emit.at(u, builder.mul(p, u_point)), emit.at(v, builder.mul(p, v_point))
         c = emit.at(m, builder.mul(p, ir.Constant(I64, M_POINT * emit.lanes)))
-
-        def step(k, sums):
-            a_k = emit.at(a, builder.mul(k, ir.Constant(I64, MAX_ROWS)))
-            b_k = emit.at(b, builder.mul(k, ir.Constant(I64, vectors * emit.lanes)))
-            loaded = [emit.load(emit.at(b_k, ir.Constant(I64, n * emit.lanes))) for n in range(vectors)]
-            result = []
-            for i in range(rows):
-                scalar = emit.splat(builder.load(emit.at(a_k, ir.Constant(I64, i))))
-                result += [emit.fma(scalar, loaded[n], sums[i * vectors + n]) for n in range(vectors)]
-            return result
-
-        sums = emit.loop(depth, [emit.zero] * (rows * vectors), step)
+        sums = _products(emit, rows, vectors, a, ir.Constant(I64, MAX_ROWS), b, ir.Constant(I64, vectors * emit.lanes), depth)
         for i in range(rows):
             for n in range(vectors):
                 emit.store(sums[i * vectors + n], emit.at(c, ir.Constant(I64, (i * M_ROW + n) * emit.lanes)))
         return []
 
-    emit.loop(points, [], point)
+    emit.loop(ir.Constant(I64, POINTS), [], point)
+    builder.ret_void()
+
+
+def _accumulate_body(emit, rows, vectors, d, d_k, v, v_k, depth, p, p_row, add):
+    builder = emit.builder
+    d, v, p = (builder.inttoptr(address, emit.element.as_pointer()) for address in (d, v, p))
+    sums = _products(emit, rows, vectors, d, d_k, v, v_k, depth)
+    places = [
+        emit.at(p, builder.add(builder.mul(p_row, ir.Constant(I64, i)), ir.Constant(I64, n * emit.lanes)))
+        for i in range(rows)
+        for n in range(vectors)
+    ]
+    with builder.if_else(builder.icmp_signed("!=", add, ir.Constant(I64, 0))) as (more, first):
+        with more:
+            for value, place in zip(sums, places):
+                emit.store(builder.fadd(emit.load(place), value), place)
+        with first:
+            for value, place in zip(sums, places):
+                emit.store(value, place)
     builder.ret_void()
 
 
@@ -284,9 +314,19 @@ def transform_filter_gradient(dtype):
 
 @_kept
 def multiply_points(dtype):
-    """Address of (rows, vectors, u, u_point, v, v_point, depth, m, points): rows filters, `vectors` tiles, at each point."""
-    names = ("u", "u_point", "v", "v_point", "depth", "m", "points")
+    """Address of (rows, vectors, u, u_point, v, v_point, depth, m): at each point, `rows` filters times `vectors` tiles."""
+    names = ("u", "u_point", "v", "v_point", "depth", "m")
     return _switching_tile(f"winograd_multiply_{dtype}", dtype, _SIZES, names, _multiply_body)
+
+
+@_kept
+def accumulate_products(dtype):
+    """Address of (rows, vectors, d, d_k, v, v_k, depth, p, p_row, add): p[i, n] (+)= sum_k d[k, i] * v[k, n].
+
+    The sum is complete before it is added: two short sums round less than a long one.
+    """
+    names = ("d", "d_k", "v", "v_k", "depth", "p", "p_row", "add")
+    return _switching_tile(f"winograd_accumulate_{dtype}", dtype, _SIZES, names, _accumulate_body)
 
 
 @_kept

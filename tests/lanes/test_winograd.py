@@ -1,4 +1,4 @@
-"""Winograd convolution over lane blocks against direct sums: all sizes and paddings, bias, ReLU, threads, errors."""
+"""Winograd convolution over lane blocks and its gradients against direct sums: sizes, paddings, bias, threads, errors."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fastnn import kernels
 from fastnn.kernels import reference
 from fastnn.kernels._threads import run, threads
-from fastnn.kernels.lanes import winograd
+from fastnn.kernels.lanes import winograd, winograd_weight
 from fastnn.kernels.lanes.layout import Place, aligned_zeros, from_lanes, place_of, to_lanes
 
 TEMP = Place(0, 0, 1)
@@ -43,6 +43,28 @@ def gradient(dout, weight, size, padding):
     return dx
 
 
+def weight_gradients(x, dout, padding=(1, 1), *, bias=True, chunk=1):
+    """Sums of the sets that `winograd_weight_record` leaves behind."""
+    blocks, gradients = to_lanes(x), to_lanes(dout)
+    left = len(x) % blocks.shape[-1]
+    if left:
+        gradients[-1, ..., left:] = 0
+    sets, channels, filters = -(-len(blocks) // chunk), x.shape[1], dout.shape[1]
+    dweights = np.full((sets, filters * channels * 9), np.nan, x.dtype)
+    dbiases = np.full((sets, filters), np.nan, x.dtype) if bias else None
+    shape = (*x.shape[2:], channels, filters, *padding)
+    places = place_of(blocks), place_of(gradients)
+    record = winograd_weight.winograd_weight_record(dweights, dbiases, *places, shape, len(blocks), chunk, TEMP)
+    run([record], winograd_weight.weight_work_bytes(shape, x.dtype))
+    return dweights.sum(0).reshape(filters, channels, 3, 3), dbiases.sum(0) if bias else None
+
+
+def direct_weight_gradient(x, dout, padding=(1, 1)):
+    dweight = np.empty((dout.shape[1], x.shape[1], 3, 3), x.dtype)
+    reference.conv.conv2d_backward_weight(dweight, x, dout, (1, 1), padding, (1, 1), 1)
+    return dweight
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_forward_and_input_gradient(data):
@@ -62,6 +84,47 @@ def test_forward_and_input_gradient(data):
     dx = convolve(dout, weight, None, (2 - padding[0], 2 - padding[1]), flipped=True, chunk=chunk)
     expected = gradient(dout, weight, (height, width), padding)
     np.testing.assert_allclose(dx, expected, rtol=0, atol=1e-10 * (1 + np.abs(expected).max()))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_weight_gradient(data):
+    draw = data.draw
+    padding = draw(st.integers(0, 2)), draw(st.integers(0, 2))
+    size = [draw(st.integers(max(1, 3 - 2 * p), 17)) for p in padding]
+    samples, channels, filters = draw(st.integers(1, 35)), draw(st.integers(1, 40)), draw(st.integers(1, 18))
+    chunk, bias = draw(st.sampled_from([1, 3])), draw(st.booleans())
+    rng = np.random.default_rng(draw(st.integers(0, 1000)))
+    x = rng.standard_normal((samples, channels, *size))
+    dout = rng.standard_normal((samples, filters, *[n + 2 * p - 2 for n, p in zip(size, padding)]))
+    dweight, dbias = weight_gradients(x, dout, padding, bias=bias, chunk=chunk)
+    expected = direct_weight_gradient(x, dout, padding)
+    np.testing.assert_allclose(dweight, expected, rtol=0, atol=1e-10 * (1 + np.abs(expected).max()))
+    if bias:
+        np.testing.assert_allclose(dbias, dout.sum((0, 2, 3)), atol=1e-10)
+
+
+def test_weight_gradient_in_single_precision():
+    rng = np.random.default_rng(0)
+    x, dout = (rng.standard_normal((64, 16, 20, 20)).astype(np.float32) for _ in range(2))
+    exact = direct_weight_gradient(x.astype(np.float64), dout.astype(np.float64))
+    for chunk in (1, 4):
+        dweight, _ = weight_gradients(x, dout, chunk=chunk)
+        assert np.sqrt(np.mean((dweight - exact) ** 2)) < 4e-6 * exact.std()
+        assert np.abs(dweight - exact).max() < 4e-5 * exact.std()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weight_gradient_has_the_same_bits_for_any_threads(dtype):
+    rng = np.random.default_rng(0)
+    x, dout = (rng.standard_normal((70, c, 9, 11)).astype(dtype) for c in (5, 13))
+    for chunk in (1, 3):
+        with threads(1):
+            expected = weight_gradients(x, dout, chunk=chunk)
+        for count in (2, 3):
+            with threads(count):
+                for one, many in zip(expected, weight_gradients(x, dout, chunk=chunk)):
+                    np.testing.assert_array_equal(one, many)
 
 
 @pytest.mark.parametrize("channels", [16, 128])
@@ -140,5 +203,6 @@ def test_applies(arguments, expected):
 def test_small_planes_and_few_channels_are_left_to_the_direct_kernel():
     worth = [(16, 16, 64, 64, 1, 1), (8, 8, 128, 128, 1, 1), (32, 32, 32, 32, 1, 1), (32, 32, 16, 16, 1, 1)]
     not_worth = [(28, 28, 1, 8, 1, 1), (2, 2, 64, 64, 1, 1), (32, 32, 16, 3, 1, 1), (5, 5, 16, 16, 1, 1)]
-    assert all(winograd.worth_it(shape, np.float32) for shape in worth)
-    assert not any(winograd.worth_it(shape, np.float32) for shape in not_worth)
+    for worth_it in (winograd.worth_it, winograd_weight.weight_worth_it):
+        assert all(worth_it(shape, np.float32) for shape in worth)
+        assert not any(worth_it(shape, np.float32) for shape in not_worth)
