@@ -11,6 +11,8 @@ from .tensors import Op
 PARTS = 16  # of a map or gradient that is a phase of its own: enough for the threads of a small machine to share evenly
 # A dense layer with more weights than this is a phase of its own: its weights are then read once for all blocks of the batch.
 _CHAINED_WEIGHT_BYTES = 1 << 16
+# Transformed weights are made before all else; where they are larger than this, just before they are used, in shared memory.
+_PREPARED_BYTES = 1 << 21
 # Gradients of the weight are taken block by block where a block has enough positions for long sums and the gradients of all
 # blocks together stay small.
 _CHAINED_POSITIONS, _SETS_BYTES = 16, 8 << 20
@@ -51,16 +53,27 @@ class Affine(Op):
 
     def _winograd(self, program, out, x, shape, bias, flipped, relu, kind=None):
         """Steps of a convolution by Winograd's algorithm."""
-        u = aligned_zeros(winograd.u_shape(shape[3], shape[2], program.dtype), program.dtype)
-        weight = self.weight
-        program.prepare(self.label, lambda place: [winograd.weight_record(u, weight, flipped)])
+        weight, chunks = self.weight, (program.blocks, program.chunk)
+        u_shape = winograd.u_shape(shape[3], shape[2], program.dtype)
         temp = program.space(winograd.scratch_bytes(shape, program.dtype), temporary=True)
+        u_bytes = int(np.prod(u_shape)) * program.dtype.itemsize
+        if program.training and u_bytes > _PREPARED_BYTES:
+            u = program.space(u_bytes, fixed=True)
+
+            def transform(place):
+                return [winograd.weight_record(place.array(u, u_shape, program.dtype), weight, flipped)]
+
+            program.whole(self.label, transform, u, kind="weights")
+            spaces = out, x, temp, u
+        else:
+            u, spaces = aligned_zeros(u_shape, program.dtype), (out, x, temp)
+            program.prepare(self.label, lambda place: [winograd.weight_record(u, weight, flipped)])
 
         def make(place):
-            items = place(out), place(x), u, bias, shape, relu, place(temp), program.blocks, program.chunk
-            return [winograd.winograd_record(*items)]
+            transformed = u if isinstance(u, np.ndarray) else place.array(u, u_shape, program.dtype)
+            return [winograd.winograd_record(place(out), place(x), transformed, bias, shape, relu, place(temp), *chunks)]
 
-        program.block(self.label, make, out, x, temp, macs=self.macs, kind=kind)
+        program.block(self.label, make, *spaces, macs=self.macs, kind=kind)
 
     # --- forward and backward
 

@@ -20,17 +20,24 @@ _LINE, _PAGE = 64, 4096
 
 
 class Space:
-    """Memory that steps share: `step` bytes for each block of samples; with `temporary`, once for each thread instead."""
+    """Memory that steps share: `step` bytes for each block of samples.
 
-    def __init__(self, step, temporary=False):
-        self.step, self.temporary = -(-step // _LINE) * _LINE, temporary
+    With `temporary` once for each thread instead, within one step; with `fixed` once for the batch.
+    """
+
+    def __init__(self, step, temporary=False, fixed=False):
+        self.step, self.temporary, self.fixed = -(-step // _LINE) * _LINE, temporary, fixed
         self.uses = []  # (phase, step in it), in order
         self.offset = None
 
     def is_local(self, phases):
         """Whether all uses fall into one phase over blocks."""
         first, last = self.uses[0][0], self.uses[-1][0]
-        return self.temporary or (first == last and not phases[first].whole)
+        return not self.fixed and (self.temporary or (first == last and not phases[first].whole))
+
+    def bytes(self, blocks):
+        """Size for so many blocks."""
+        return self.step if self.temporary or self.fixed else self.step * blocks
 
 
 class Step:
@@ -91,9 +98,9 @@ class Program:
 
     # --- memory
 
-    def space(self, step, temporary=False):
-        """New memory: bytes for each block, or for each thread."""
-        return Space(step, temporary)
+    def space(self, step, temporary=False, fixed=False):
+        """New memory: bytes for each block, for each thread, or for the batch."""
+        return Space(step, temporary, fixed)
 
     def like(self, tensor):
         """New memory for values of a tensor's size."""
@@ -161,7 +168,7 @@ class Program:
 
     def prepare(self, label, make, first=False):
         """Add a whole step that runs before all others, itself the `first` of them: it needs nothing that they make."""
-        self._prepared.insert(0 if first else len(self._prepared), Phase(True, 0, [Step(label, "weights", make, (), 0)]))
+        self._prepared.insert(0 if first else len(self._prepared), Phase(True, 0, [Step(label, "prepare", make, (), 0)]))
 
     def hole(self):
         """End the chain: something happens in Python here."""
@@ -196,6 +203,23 @@ def _assign(spans, size_of):
     return total
 
 
+class _Places:
+    """Where spaces lie, once they have their offsets: as places for kernels, and fixed ones as arrays."""
+
+    def __init__(self, arena, local):
+        self._arena, self._base, self._local = arena, arena.ctypes.data, local
+
+    def __call__(self, space):
+        if id(space) in self._local:
+            return (space.offset, 0 if space.temporary else space.step, 1)
+        return (self._base + space.offset, 0 if space.fixed else space.step, 0)
+
+    def array(self, space, shape, dtype):
+        """A fixed space as an array."""
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        return self._arena[space.offset : space.offset + size].view(dtype).reshape(shape)
+
+
 class Chains:
     """A program in memory, ready to run.
 
@@ -217,21 +241,16 @@ class Chains:
         spaces = {id(s): s for phase in phases for step in phase.steps for s in step.spaces}
         local = {key: s for key, s in spaces.items() if s.is_local(phases)}
         spans = [(s, s.uses[0][0], s.uses[-1][0]) for key, s in spaces.items() if key not in local]
-        self.batch_bytes = _assign(spans, lambda s: s.step * blocks)
+        self.batch_bytes = _assign(spans, lambda s: s.bytes(blocks))
         self.local_bytes = 0
         for number in range(len(phases)):
             spans = [(s, s.uses[0][1], s.uses[-1][1]) for s in local.values() if s.uses[0][0] == number]
-            size = _assign(spans, lambda s: s.step if s.temporary else s.step * chunk)
+            size = _assign(spans, lambda s: s.bytes(chunk))
             self.local_bytes = max(self.local_bytes, size)
-        self._arena = np.zeros(self.batch_bytes + _PAGE, np.uint8)
-        base = -(-self._arena.ctypes.data // _PAGE) * _PAGE
+        self._arena = aligned_zeros((self.batch_bytes,), np.uint8)
         self.stride = -(-(self.local_bytes + _LINE) // _PAGE) * _PAGE + _LINE  # threads do not share pages, nor cache sets
         self.scratch, self.threads, self._scratch = 0, 0, None
-
-        def place(space):
-            if id(space) in local:
-                return (space.offset, 0 if space.temporary else space.step, 1)
-            return (base + space.offset, space.step, 0)
+        place = _Places(self._arena, set(local))
 
         self.steps, chains = [], [[] for _ in range(count)]
         for phase in phases:
