@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..kernels.gemm import EMPTY
-from ..kernels.lanes import affine, affine_weight, elementwise, fold, winograd
+from ..kernels.lanes import affine, affine_weight, elementwise, fold, winograd, winograd_weight
 from ..kernels.lanes.layout import aligned_zeros
 from ..kernels.lanes.taps import Geometry
 from .tensors import Op
@@ -34,18 +34,29 @@ class Affine(Op):
 
     # --- which kernel
 
+    def _winograd_applies(self, program):
+        g = self.geometry
+        square = program.winograd and self.weight.ndim == 4
+        return square and winograd.applies(self.weight.shape, g.stride, g.padding, g.dilation, g.groups)
+
     def _winograd_shape(self, program, backward):
         """The shape of this map, or of its input's gradient, as Winograd's convolution takes it; None where it does not pay."""
         g = self.geometry
-        if not program.winograd or self.weight.ndim != 4:
-            return None
-        if not winograd.applies(self.weight.shape, g.stride, g.padding, g.dilation, g.groups):
+        if not self._winograd_applies(program):
             return None
         if backward:
             shape = (*g.out_size, g.filters, g.channels, 2 - g.padding[0], 2 - g.padding[1])
         else:
             shape = (*g.size, g.channels, g.filters, *g.padding)
         return shape if winograd.worth_it(shape, program.dtype) else None
+
+    def _winograd_weight_shape(self, program):
+        """The shape as Winograd's gradient of the weight takes it; None where it does not pay."""
+        g = self.geometry
+        shape = (*g.size, g.channels, g.filters, *g.padding)
+        if not self._winograd_applies(program):
+            return None
+        return shape if winograd_weight.weight_worth_it(shape, program.dtype) else None
 
     def _is_own_phase(self, program):
         dense = self.out.positions == 1
@@ -159,11 +170,20 @@ class Affine(Op):
         if self.out.positions >= _CHAINED_POSITIONS and sets * self.weight.nbytes <= _SETS_BYTES:
             weight_sets = program.gradient_sets(dweight)
             bias_sets = None if dbias is None else program.gradient_sets(dbias)
-            work = program.space(affine_weight.weight_work_bytes(g, program.dtype, program.chunk), temporary=True)
+            places = weight_sets, bias_sets
+            chunks = program.blocks, program.chunk
+            shape = self._winograd_weight_shape(program)
+            if shape is None:
+                bytes_of_work = affine_weight.weight_work_bytes(g, program.dtype, program.chunk)
+            else:
+                bytes_of_work = winograd_weight.weight_work_bytes(shape, program.dtype)
+            work = program.space(bytes_of_work, temporary=True)
 
             def make(place):
-                args = g, program.blocks, program.chunk, place(work)
-                return [affine_weight.weight_record(weight_sets, bias_sets, place(x), place(dout), *args)]
+                if shape is None:
+                    return [affine_weight.weight_record(*places, place(x), place(dout), g, *chunks, place(work))]
+                record = winograd_weight.winograd_weight_record
+                return [record(*places, place(x), place(dout), shape, *chunks, place(work))]
 
             program.block(self.label, make, x, dout, work, macs=self.macs, kind=kind)
             return

@@ -27,7 +27,6 @@ ARRAYS = ("params", "grads", "state")  # whose addresses a training plan holds
 _SLICE_SECONDS = 0.05  # of an epoch, between two looks at the progress bar and at Ctrl-C
 _SERIAL_BELOW = 15_000  # nanoseconds of one thread's work in a step: less is not worth waking another
 _MACS_PER_NS = 50  # of one thread, roughly
-_NO_LOSS = -math.inf
 
 
 def gather_step(program, graph, source):
@@ -197,6 +196,7 @@ class TrainingPlan:
         """
         x_dtype, y_dtype, count, chains, cells = self.x_dtype, self.target_dtype, x_shape[0], self.chains, self.cells
         head, stride, cells_at, in_python = chains.heads[0], chains.stride, self._cells_at, self._in_python
+        words = memoryview(cells)
         chosen, leave, from_buffer = kernels._active.get, self.update and self.update.leave, c_char.from_buffer
 
         def step(x, y):
@@ -222,7 +222,8 @@ class TrainingPlan:
                 chains.ready(threads)
             self._samples = count
             value = run_step(head, threads, chains.scratch, stride, cells_at, x_at, y_at, count)
-            if not value > _NO_LOSS and self._failed():
+            if words[STATUS] != 0:
+                words[STATUS] = 0
                 return None
             leave()
             return value
