@@ -19,13 +19,19 @@ import numpy as np
 
 from . import kernels
 from .kernels._threads import Recording, recording, run_alone
+from .kernels.simd import lanes
 from .layers import changes
 from .layers.base import layers_reuse_buffers
+from .layers.conv import _Conv
+from .layers.pooling import _AdaptiveAvgPool, _Pool
 
 LARGEST_BATCH = 8
-"""Samples; with more, the layers' time in Python no longer counts, and recordings become large."""
+"""Samples; with more, the layers' time in Python no longer counts, and a plan's blocks are full enough."""
 
-_SHAPES = 16  # for which a network keeps captures
+_LARGEST_DENSE_BATCH = 2 * lanes(4) - 1
+"""Samples of a network of dense layers alone: its products do without blocks as long as these would stay half empty."""
+
+_SHAPES = 64  # for which a network keeps captures
 _BYTES = 32 << 20  # that all captures of a network may take
 _FAILURES = 3  # of captures of one shape: another thread may have written parameters meanwhile
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
@@ -52,6 +58,8 @@ class _Captures:
         self.count = changes.count()
         self.signature = changes.signature(network)
         self.possible = _only_kernels(network)
+        planes = any(isinstance(layer, (_Conv, _Pool, _AdaptiveAvgPool)) for _, layer in network.walk())
+        self.largest = LARGEST_BATCH if planes else _LARGEST_DENSE_BATCH
         self.idle, self.seen, self.failures = {}, set(), {}
         self.bytes = 0
 
@@ -96,7 +104,7 @@ def replay(network, x, batch_size):
         return None
     if captures.count != changes.latest and not captures.still_valid(network):
         return None
-    if type(batch_size) is not int or (batch_size < LARGEST_BATCH and x.shape[:1] > (batch_size,)):
+    if type(batch_size) is not int or x.shape[:1] > (batch_size,):
         return None
     try:
         idle = captures.idle[x.shape, x.dtype]
@@ -134,11 +142,13 @@ def learn(network, x, predict):
     TypeError, ValueError
         From `predict`, if x does not fit the network.
     """
-    if not (0 < len(x) <= LARGEST_BATCH and x.size and x.dtype in _DTYPES and kernels.active() is kernels):
+    if not (0 < len(x) <= _LARGEST_DENSE_BATCH and x.size and x.dtype in _DTYPES and kernels.active() is kernels):
         return None
     captures = network._captures
     if captures is None or (captures.count != changes.latest and not captures.still_valid(network)):
         captures = network._captures = _Captures(network)
+    if len(x) > captures.largest:
+        return None
     key = x.shape, x.dtype
     new, hopeless = key not in captures.seen, captures.failures.get(key, 0) >= _FAILURES
     if not captures.possible or layers_reuse_buffers() or (new and len(captures.seen) >= _SHAPES):

@@ -8,15 +8,14 @@ import numpy as np
 from numba.core import config as numba_config
 
 from .layers.base import call_backward
-from .losses import CrossEntropyLoss
 from .optimizers import SGD
 from .plan import Unsupported
 from .plan.path import PLAN, switched_off, untrainable
 
-_ROUNDS, _FEWEST_ROUNDS, _SECONDS = 15, 3, 0.3  # of one measurement: rounds, fewer where they take longer than that together
+_ROUNDS, _FEWEST_ROUNDS, _SECONDS = 15, 3, 0.2  # of one measurement: rounds, fewer where they take longer than that together
 _LAUNCH_SECONDS = 2e-6  # what takes no longer is bound by being started
 _CALL_SECONDS = 10e-6  # the same for a layer called from Python
-_COUNTED_PERCENT = 25  # of the memory's pace: what has no multiply-adds and is slower computes something else
+_COUNTED_PERCENT, _MOVED_PERCENT = 10, 25  # of the peak, with and without multiply-adds: what is slower does something else
 _IN_CACHE = 0.6  # of the pace in the cache: slower copies come from further away
 _COPY_BYTES = 256 << 20  # that a measurement of the pace of copies moves at most
 
@@ -34,9 +33,10 @@ class Profile:
         - "fused": names of what it takes along, such as ``("ReLU",)``
         - "seconds": for the batch
         - "gflops", "gbytes": billions of multiplications and additions, and of bytes read and written, per second
-        - "percent": of the machine's peak in what bounds it; bytes compare with copies of as many bytes
-        - "bound": "arithmetic" (multiply-adds), "cache", "memory", "instructions" (others than multiply-adds, such as
-          exponentials) or "launch" (it is over before it is well begun)
+        - "percent": of the machine's peak in what bounds it; bytes compare with copies of as many bytes, Winograd's
+          algorithm with the multiply-adds that it saves, so that it may exceed 100
+        - "bound": "arithmetic" (multiply-adds), "cache", "memory", "other work" (exponentials, comparisons, Python) or
+          "launch" (it is over before it is well begun)
     path : str
         As in a summary: "compiled plan", or "layer by layer" and why.
     samples, threads : int
@@ -83,7 +83,7 @@ class Profile:
             f"A step as it runs: {self.seconds * 1e6:.1f} us for {self.samples} samples on {self.threads} "
             f"thread{'s' if self.threads > 1 else ''}: {self.samples / self.seconds:,.0f} samples/s, "
             f"{self.gflops:.1f} GFLOP/s, {share:.0f} % of peak",
-            f"Peak: {self.peak_gflops:.0f} GFLOP/s, {self.peak_gbytes:.0f} GB/s in the cache",
+            f"Peak: {self.peak_gflops:.0f} GFLOP/s of direct multiply-adds, {self.peak_gbytes:.0f} GB/s in the cache",
             f"Path: {self.path}",
         ]
 
@@ -149,13 +149,18 @@ def profile(network, x, y, loss=None, optimizer=None):
 
 
 def _median_seconds(run):
-    """Median time of a call, over as many as are worth while."""
+    """Median time of a call."""
+    return statistics.median(_times(run))
+
+
+def _times(run):
+    """Times of as many calls as are worth while."""
     times = []
     while len(times) < _FEWEST_ROUNDS or (len(times) < _ROUNDS and sum(times) < _SECONDS):
         start = time.perf_counter()
         run()
         times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return times
 
 
 class _Machine:
@@ -163,12 +168,13 @@ class _Machine:
 
     def __init__(self, dtype, threads):
         self.dtype, self.threads, self._paces = dtype, threads, {}
-        if numba_config.DISABLE_JIT:  # nothing to measure with
-            self.gflops = self.gbytes = float("nan")
-        else:
+        self.gflops = self.gbytes = float("nan")
+        if not numba_config.DISABLE_JIT:  # without, there is nothing to measure with
             from .kernels.lanes.peak import measure
 
-            self.gflops, self.gbytes = measure(dtype, threads)
+            # Once more than it remembers: another process may have had a core of ours at that time.
+            again = measure.__wrapped__(dtype, threads)
+            self.gflops, self.gbytes = map(max, measure(dtype, threads), again)
 
     def pace(self, moved):
         """GB/s of copies that read and write as many bytes, to the next power of two, or of copies in the cache."""
@@ -186,7 +192,7 @@ class _Machine:
         size = moved // 2 // self.threads // self.dtype.itemsize
         out, x = np.ones((2, self.threads, size), self.dtype)
         phase = copies.phase((out, x, 1), self.threads)
-        return min(self.gbytes, moved / _median_seconds(lambda: run([phase], parallel=self.threads > 1)) / 1e9)
+        return min(self.gbytes, moved / min(_times(lambda: run([phase], parallel=self.threads > 1))) / 1e9)
 
     def row(self, name, which, seconds, *, flops=0, moved=0, fused=(), launch=_LAUNCH_SECONDS):
         """One row of a profile."""
@@ -194,10 +200,10 @@ class _Machine:
         arithmetic, memory = 100 * gflops / self.gflops, 100 * gbytes / pace
         if seconds < launch:
             bound = "launch"
+        elif max(arithmetic, memory) < (_COUNTED_PERCENT if flops else _MOVED_PERCENT):
+            bound = "other work"
         elif arithmetic >= memory:
-            bound = "arithmetic" if flops else "instructions"
-        elif not flops and memory < _COUNTED_PERCENT:
-            bound = "instructions"
+            bound = "arithmetic"
         else:
             bound = "cache" if pace > _IN_CACHE * self.gbytes else "memory"
         return {
@@ -281,7 +287,7 @@ class _Steps:
             taken = fused.get(step.label, ()) if step.kind == "forward" else ()
             moved = self._bytes(step, weights.get(step.label, 0) if step.macs else 0)
             sizes = {"flops": 2 * step.macs * self.samples, "moved": moved, "fused": taken}
-            rows.append(self.machine.row(step.label, step.kind, seconds, **sizes))
+            rows.append(self.machine.row(step.label, "prepare" if step.kind == "weights" else step.kind, seconds, **sizes))
         if plan.update is None:
             rows.append(self._update_in_python())
         return rows
@@ -297,7 +303,7 @@ class _Steps:
     def _bytes(self, step, weights):
         """What a step reads and writes, each array once."""
         spaces = {id(space): space for space in step.spaces if not space.temporary}
-        moved = sum(space.step for space in spaces.values()) * self.blocks + weights
+        moved = sum(space.step * (1 if space.fixed else self.blocks) for space in spaces.values()) + weights
         if step.kind == "forward" and step.label == "samples":
             moved += self.x.nbytes
         if step.kind == "update":

@@ -59,6 +59,8 @@ def _make_copy(count):
 
 copy_group = _make_copy(lambda full: MAX_ROWS)
 copy_vector = _make_copy(lambda full: full)
+copy_two = _make_copy(lambda full: 2 * full)
+copy_four = _make_copy(lambda full: 4 * full)
 
 
 def transposed(emit, rows):

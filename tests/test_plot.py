@@ -10,7 +10,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from fastnn.history import History
-from fastnn.plot import COLUMNS, ROWS, save_figure, training_figure
+from fastnn.plot import COLUMNS, PASSES, ROWS, plot_profile, save_figure, training_figure
+from fastnn.profiling import Profile
 
 HISTORY = History(
     [
@@ -114,15 +115,58 @@ def test_png_is_readable_and_atomic(tmp_path, digits):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def profile_of(*passes):
+    rows = [
+        {
+            "name": f"{i} Dense",
+            "pass": which,
+            "fused": ("ReLU",) if which == "forward" else (),
+            "seconds": (i + 1) * 1e-6,
+            "gflops": 10.0,
+            "gbytes": 1.0,
+            "percent": 10.0 * i,
+            "bound": "arithmetic",
+        }
+        for i, which in enumerate(passes)
+    ]
+    return Profile(rows, "compiled plan", 64, 2, (200.0, 100.0), 2e-5)
+
+
+def test_bars_of_a_profile(tmp_path):
+    figure = plot_profile(profile_of("prepare", "forward", "loss", "backward", "weight gradient", "update"), tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(PNG)
+    (axes,) = figure.axes
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([2, 3, 4, 5, 6])
+    assert [label.get_text() for label in axes.get_yticklabels()][:2] == ["1 Dense + ReLU", "2 Dense"]
+    assert axes.texts[0].get_text() == "10 %  arithmetic"
+    shown = ["forward", "loss", "backward", "weight gradient", "update"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == shown
+    assert [to_rgb(bar.get_facecolor()[:3]) for bar in axes.patches] == [to_rgb(PASSES[name]) for name in shown]
+    assert axes.yaxis_inverted() and "64 samples, 2 threads" in axes.get_title()
+
+
+def test_profile_plots_itself(tmp_path):
+    assert len(profile_of("forward").plot().axes) == 1
+    profile_of("forward").plot(tmp_path / "b.png")
+    assert (tmp_path / "b.png").read_bytes().startswith(PNG)
+
+
+def test_what_is_no_profile():
+    with pytest.raises(TypeError, match="expected profile to be"):
+        plot_profile([1, 2])
+
+
 def test_backend_and_pyplot_are_left_alone(tmp_path):
     """Also the proof that no display is needed: a window system that does not exist is chosen."""
     code = f"""
 import sys
-import numpy as np, fastnn.plot
+import numpy as np, fastnn.plot, fastnn.profiling
 from fastnn.history import History
 assert "matplotlib" not in sys.modules
 figure = fastnn.plot.training_figure(History([]), np.zeros((2, 1, 4, 4)), np.zeros(2, int), np.ones(2, int))
 fastnn.plot.save_figure(figure, {str(tmp_path / "a.png")!r})
+row = {{"name": "0 Dense", "pass": "forward", "fused": (), "seconds": 1e-5, "percent": 1.0, "gflops": 1.0, "bound": "cache"}}
+fastnn.profiling.Profile([row], "compiled plan", 1, 1, (1.0, 1.0), 1e-5).plot({str(tmp_path / "b.png")!r})
 assert "matplotlib.pyplot" not in sys.modules
 import matplotlib
 assert matplotlib.rcParams["backend"].lower() == "tkagg"

@@ -1,4 +1,4 @@
-"""The table of a network: rows, totals, text."""
+"""The table of a network: rows, totals, text, and the path that the network takes."""
 
 import numpy as np
 import pytest
@@ -74,9 +74,10 @@ def test_a_users_network_is_one_row():
 def test_text_is_an_aligned_table():
     text = str(lenet().summary((1, 28, 28)))
     lines = text.splitlines()
-    assert len({len(line) for line in lines}) == 1
+    assert len({len(line) for line in lines[:-1]}) == 1
     assert lines[0].split() == ["Layer", "Output", "shape", "Parameters", "Multiply-adds"]
-    assert lines[-1].split() == ["Total", "44,426", "281,640"]
+    assert lines[-2].split() == ["Total", "44,426", "281,640"]
+    assert lines[-1] == "Path: compiled plan"
     assert any(line.startswith("  7.0 Dense") for line in lines)
     assert repr(lenet().summary((1, 28, 28))) == text
 
@@ -95,3 +96,96 @@ def test_wrong_shapes_are_refused(shape, error):
         lenet().summary(shape)
     with pytest.raises(TypeError, match="expected a fastnn network"):
         summary(np.ones(3), (3,))
+
+
+class Scale(fnn.Layer):
+    def __init__(self):
+        super().__init__()
+        self.add_param("scale", np.ones(1, np.float32))
+
+    def output_shape(self, input_shape):
+        return input_shape
+
+
+class Twins(fnn.Network):
+    def __init__(self):
+        super().__init__()
+        self.dense = fnn.Dense(3, 3)
+        self.adopt()
+
+    def output_shape(self, input_shape):
+        return input_shape
+
+
+def replaced():
+    net = fnn.Sequential(fnn.Dense(3, 3), fnn.ReLU())
+    net[1].forward = lambda x, training=False: x
+    return net
+
+
+def on_numpy():
+    net = fnn.Sequential(fnn.Dense(3, 3), fnn.ReLU())
+    net[1].use("reference")
+    return net
+
+
+@pytest.mark.parametrize(
+    "network,shape,path",
+    [
+        (lambda: fnn.Sequential(fnn.Dense(3, 3), Scale()), (3,), "1 is a Scale, which has no kernels in the plan"),
+        (lambda: fnn.Sequential(fnn.Residual(Scale())), (3,), "0.body is a Scale, which has no kernels in the plan"),
+        (Twins, (3,), "network is a Twins, which has no kernels in the plan"),
+        (lambda: fnn.Sequential(fnn.Dense(3, 2)), (5, 3), "0 is a Dense over the last of several axes"),
+        (lambda: fnn.Sequential(fnn.Conv2d(1, 2, 2, padding="same")), (1, 5, 5), "0 pads its two ends differently"),
+        (lambda: fnn.Sequential(fnn.Dense(3, 3), fnn.Softmax(0)), (3,), "1 is a Softmax over axis 0"),
+        (lambda: fnn.Sequential(fnn.Flatten(2)), (2, 3, 4, 5), "samples of shape (2, 3, 4, 5) do not fit its blocks"),
+        (replaced, (3,), "1 has a method replaced in this one object"),
+        (on_numpy, (3,), "1 runs on the reference kernels"),
+    ],
+)
+def test_path_says_what_has_no_plan(network, shape, path):
+    found = network().summary(shape)
+    assert found.path == f"layer by layer, because {path}"
+    assert str(found).splitlines()[-1] == f"Path: {found.path}"
+
+
+def test_path_follows_the_settings():
+    net = lenet()
+    assert net.summary((1, 28, 28)).path == "compiled plan"
+    with fnn.config(plan=False):
+        assert net.summary((1, 28, 28)).path == "layer by layer, because of config(plan=False)"
+    with net.use("reference"):
+        assert net.summary((1, 28, 28)).path == "layer by layer, because it runs on the reference kernels"
+    with fnn.kernels.use("reference"):
+        assert net.summary((1, 28, 28)).path == "layer by layer, because it runs on the reference kernels"
+    assert net.summary((1, 28, 28)).path == "compiled plan"
+
+
+def test_path_where_only_a_part_is_planned():
+    batchwise = fnn.BatchNorm1d(3, track_running_stats=False)
+    assert summary(fnn.Sequential(fnn.Dense(3, 3), batchwise), (3,)).path == (
+        "compiled plan; predictions layer by layer, because 1 normalizes them batch by batch"
+    )
+    assert summary(fnn.Sequential(fnn.ReLU()), (3,)).path == "compiled plan for predictions; nothing in it can be trained"
+    assert summary(fnn.Dense(3, 2), (3,)).path == (
+        "compiled plan for predictions; training layer by layer, because it is a layer outside of a network"
+    )
+    assert summary(fnn.BatchNorm1d(3, track_running_stats=False), (3,)).path == (
+        "layer by layer, because it is a layer outside of a network"
+    )
+
+
+@pytest.mark.parametrize("make", [lenet, replaced, on_numpy, lambda: fnn.Sequential(fnn.Dense(3, 3), Scale())])
+def test_path_is_what_a_trainer_does(make):
+    net = make()
+    shape = (1, 28, 28) if isinstance(net[0], fnn.Conv2d) else (3,)
+    trainer = fnn.Trainer(net, fnn.CrossEntropyLoss(), fnn.SGD(lr=0.1))
+    planned = trainer._plan_for(np.zeros((4, *shape), np.float32), np.zeros(4, np.int64), 4) is not None
+    assert planned == (net.summary(shape).path == "compiled plan")
+
+
+def test_summary_leaves_the_arrays_where_they_are():
+    net = lenet()
+    before = net.flat_params
+    summary(net[:3], (1, 28, 28))
+    assert net.flat_params is before

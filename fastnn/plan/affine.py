@@ -60,7 +60,7 @@ class Affine(Op):
 
     def _is_own_phase(self, program):
         dense = self.out.positions == 1
-        return program.training and dense and program.blocks > 1 and self.weight.nbytes > _CHAINED_WEIGHT_BYTES
+        return dense and program.blocks > 1 and self.weight.nbytes > _CHAINED_WEIGHT_BYTES
 
     def _winograd(self, program, out, x, shape, bias, flipped, relu, kind=None):
         """Steps of a convolution by Winograd's algorithm."""

@@ -16,6 +16,8 @@ from .training import gather_step, scatter_step, source_like
 
 _KEPT = 4  # plans of one network that wait for the next call
 _SLICE_MACS = 4 << 30  # of one call into compiled code, some tens of milliseconds: then Ctrl-C is heard
+_SERIAL_MACS = 500_000  # some 10 microseconds of one thread: less is not worth waking another
+_DENSE_BLOCKS = 32
 _ARRAYS = ("params", "state")
 _lock = threading.Lock()
 
@@ -40,18 +42,20 @@ class PredictionPlan:
             if isinstance(op, Norm) and not op.layer.track_running_stats:
                 raise Unsupported(f"{op.name} normalizes predictions batch by batch")
         graph.fold()
-        # Blocks are independent here, so a chunk of several only means that dense layers read their weights less often.
-        chunk = 3 if all(op.out.positions == 1 for op in graph.ops) else 1
-        program = Program(dtype, chunk, chunk, training=False, winograd=self._settings.winograd)
+        # Samples of a network of dense layers alone take so little memory that each layer can be a phase over many blocks.
+        blocks = _DENSE_BLOCKS if all(op.out.positions == 1 for op in graph.ops) else 1
+        program = Program(dtype, blocks, 1, training=False, winograd=self._settings.winograd)
         gather_step(program, graph, source_like(np.empty(0, x_dtype), dtype))
         for op in graph.ops:
             op.forward(program, False)
         scatter_step(program, graph.output)
         self.output_shape, self.dtype, self.cells = graph.output.sample_shape, program.dtype, program.cells
         self.chains = program.build()
-        self._parallel_above = program.lanes * chunk
         macs = max(1, sum(step.macs for step, _ in self.chains.steps))
         self._slice = max(1, _SLICE_MACS // macs // program.lanes) * program.lanes
+        if blocks > 1:
+            self._slice = min(self._slice, blocks * program.lanes)
+        self._parallel_above = _SERIAL_MACS // macs
 
     def is_current(self, network):
         """Whether the network is still the one that the plan was made for."""

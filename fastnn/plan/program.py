@@ -168,7 +168,7 @@ class Program:
 
     def prepare(self, label, make, first=False):
         """Add a whole step that runs before all others, itself the `first` of them: it needs nothing that they make."""
-        self._prepared.insert(0 if first else len(self._prepared), Phase(True, 0, [Step(label, "prepare", make, (), 0)]))
+        self._prepared.insert(0 if first else len(self._prepared), Phase(True, 0, [Step(label, "weights", make, (), 0)]))
 
     def hole(self):
         """End the chain: something happens in Python here."""

@@ -15,7 +15,7 @@ from .._jit import jit
 from .._kernel import flat, kernel
 from .._threads import BLOCKS
 from ..gemm import EMPTY
-from ..moves import copy_vector
+from ..moves import copy_four, copy_two, copy_vector
 from ..tiles import invoke
 from . import tiles
 from .layout import block_at, locate
@@ -63,8 +63,15 @@ def _copy_rows_of_tile(pointer, target, source, positions, rows, copy):
     source = simd.retype(pointer, source)
     for p in range(positions):
         to, at = simd.shift(target, p * lines * line), simd.shift(source, p * pixel)
-        for i in range(rows):
-            copy_vector(simd.shift(to, i * line), simd.shift(at, i * line))
+        if rows == 6:
+            copy_four(to, at)
+            copy_two(simd.shift(to, 4 * line), simd.shift(at, 4 * line))
+        elif rows == 5:
+            copy_four(to, at)
+            copy_vector(simd.shift(to, 4 * line), simd.shift(at, 4 * line))
+        else:
+            for i in range(rows):
+                copy_vector(simd.shift(to, i * line), simd.shift(at, i * line))
 
 
 @kernel()

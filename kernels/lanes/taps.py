@@ -271,6 +271,7 @@ OUTER_BLOCKS = 8  # blocks that a panel holds: it stays in the level-1 cache
 _STRIP = 64  # positions in one dot tile, about: its rows of both sides stay in the level-1 cache
 _BORDERED_BELOW = 4  # channels of a group: of fewer, copies with borders are made, so that taps can be a tile's columns
 _COPY_BYTES = 256 * 1024  # of x, at a time
+_COPIED_FROM = 400  # multiply-adds with each vector of x: of so many, a copy pays
 _ALIASING_BYTES = 512  # distances that are multiples of it map positions to few sets of a cache
 
 
@@ -327,13 +328,15 @@ def weight_tables(geometry, dtype, column_parts=1):
     size, before = g.size, g.padding
     inside = _met_by_tap(g, size, before)
     bordered = channels < _BORDERED_BELOW and len(inside) > 1
-    copied = bordered or (channels >= _BORDERED_BELOW and x_pixel * g.stride[1] % _ALIASING_BYTES == 0)
+    aliasing = channels >= _BORDERED_BELOW and x_pixel * g.stride[1] % _ALIASING_BYTES == 0
+    copied = bordered or (aliasing and filters * taps >= _COPIED_FROM)
     if bordered:
         size = tuple((g.out_size[d] - 1) * g.stride[d] + (g.kernel[d] - 1) * g.dilation[d] + 1 for d in range(2))
         before = (0, 0)
         inside = _met_by_tap(g, size, before)
     width = size[1]
-    plane = ((max(n for _, n in rows_of_strips) - 1) * g.stride[0] + reach) * width * line if copied else 0
+    plane = ((max(n for _, n in rows_of_strips) - 1) * g.stride[0] + reach) * width // 2 * 2 + 1
+    plane = plane * line if copied else 0
     x_step, channel_step = (line, plane) if copied else (x_pixel, line)
     dout_copied = dout_pixel % _ALIASING_BYTES == 0 and filters > max(DOT_COLUMNS)
     dout_step = max(DOT_COLUMNS) * line if dout_copied else dout_pixel
