@@ -1,4 +1,4 @@
-"""The progress bar of an epoch: loss, accuracy and images per second on standard error."""
+"""The progress bar on standard error: of an epoch, with loss, accuracy and images per second, or of other long work."""
 
 import functools
 import time
@@ -17,7 +17,7 @@ def _bar_class():
 
 
 class Progress:
-    """A tqdm bar over the samples of one epoch, or nothing when not `shown`.
+    """A tqdm bar over the samples of one epoch, or over other things, or nothing when not `shown`.
 
     Parameters
     ----------
@@ -27,6 +27,8 @@ class Progress:
         Samples of the epoch.
     start : int
         Samples done before.
+    unit : str
+        What is counted, with a space in front.
 
     Examples
     --------
@@ -35,11 +37,11 @@ class Progress:
     >>> bar.close({"loss": 0.5})
     """
 
-    def __init__(self, shown, title, total, start=0):
+    def __init__(self, shown, title, total, start=0, unit=" images"):
         self._bar = None
         self._next = 0.0
         if shown:
-            self._bar = _bar_class()(total=total, initial=start, desc=title, unit=" images", dynamic_ncols=True)
+            self._bar = _bar_class()(total=total, initial=start, desc=title, unit=unit, dynamic_ncols=True)
 
     def advance(self, samples, figures):
         """Count `samples`; `figures()` gives the dict to show, and is asked only a few times a second."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import capture
 from . import kernels as _kernels
+from .data.augment import Augment
 from .history import History
 from .layers import changes
 from .layers.base import Layer, call_backward
@@ -25,7 +26,7 @@ from .plan import Unsupported, settings
 from .progress import Progress
 
 UINT8_SCALE, UINT8_SHIFT = 1 / 255, 0.0
-_SHUFFLE, _LAYERS = 0, 1  # separate random streams drawn from one seed
+_SHUFFLE, _LAYERS, _AUGMENT = 0, 1, 2  # separate random streams drawn from one seed
 
 
 class Trainer:
@@ -149,7 +150,7 @@ class Trainer:
                 x = _Batches(x, self.network, len(x)).take(0, len(x))
             return self._step(x, y)
 
-    def _plan_for(self, x, y, size):
+    def _plan_for(self, x, y, size, augmented=False):
         """The compiled plan for batches of up to `size` samples and targets like these; None if there can be none."""
         network = self.network
         if not settings.current().plan or network.kernels is not _kernels or _kernels.active() is not _kernels:
@@ -157,14 +158,14 @@ class Trainer:
         from .plan.training import TrainingPlan  # only here: it imports many kernels, and without Numba there are none
 
         plan = self._plan
-        if plan is not None and plan.is_current() and plan.fits(x, y, size):
+        if plan is not None and plan.is_current() and plan.fits(x, y, size, augmented):
             return plan
         refused = x.shape[1:], x.dtype, y.shape[1:], y.dtype, changes.count(), settings.current()
         if refused == self._refused:
             return None
         self._plan = None  # its memory goes before that of the new one comes
         try:
-            self._plan = TrainingPlan(network, self.loss, self.optimizer, x, y, size)
+            self._plan = TrainingPlan(network, self.loss, self.optimizer, x, y, size, augmented=augmented)
         except Unsupported:
             self._refused = refused
         return self._plan
@@ -208,6 +209,7 @@ class Trainer:
         progress=True,
         shuffle=True,
         drop_last=False,
+        augment=None,
     ):
         """Train for some epochs. After an interrupt (Ctrl-C) the next call first finishes the epoch that was cut short.
 
@@ -228,6 +230,8 @@ class Trainer:
             A new order every epoch.
         drop_last : bool
             Leave out a last batch that is smaller than the others, instead of using it.
+        augment : fastnn.data.Augment, optional
+            Random crops and mirror images of the samples (C, H, W), drawn anew every epoch from the seed.
 
         Returns
         -------
@@ -258,6 +262,10 @@ class Trainer:
         if end == 0:
             raise ValueError(f"Trainer.fit: no batch of batch_size={batch_size} in {len(x)} samples with drop_last=True")
         _check_fit(self.network, self.loss, x, y)
+        if augment is not None:
+            if not isinstance(augment, Augment):
+                raise TypeError(f"Trainer.fit: expected augment to be a fastnn.data.Augment, got {augment!r:.80}")
+            augment.check("Trainer.fit", x)
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                 raise TypeError("Trainer.fit: expected validation_data to be a pair (x, y)")
@@ -269,7 +277,7 @@ class Trainer:
         self.stop = False
         history = self.history = History()
         last = self.epoch + epochs
-        batches = _Batches(x, self.network, min(batch_size, len(x)))
+        batches = _Batches(x, self.network, min(batch_size, len(x)), augment)
         with _kernels_of(self.network):
             while self.epoch < last and not self.stop:
                 bar, figures = Progress(progress, f"epoch {self.epoch + 1}/{last}", end, self.position % end), {}
@@ -289,6 +297,8 @@ class Trainer:
     def _epoch(self, batches, y, end, batch_size, shuffle, bar):
         """Train on the samples of the shuffle from `position` to `end`; returns the epoch's figures and rates."""
         order = self._order(len(y)) if shuffle else None
+        if batches.augment is not None:
+            batches.draws = batches.augment.draw(len(y), self._generator(_AUGMENT, self.epoch))
         first = self.position = self.position if self.position < end else 0
         meter = _Meter()
         start = time.perf_counter()
@@ -318,10 +328,10 @@ class Trainer:
     def _plan_for_epoch(self, batches, y, order, samples, batch_size):
         """The plan, with the epoch's data; None if there can be none."""
         x, last = batches.x, samples % batch_size or batch_size
-        plan = self._plan_for(x, y, min(batch_size, samples)) if batches.rows is not None else None
+        plan = self._plan_for(x, y, min(batch_size, samples), batches.draws is not None) if batches.rows is not None else None
         if plan is None or not plan.can_take(min(last, samples)):
             return None
-        plan.begin(x, np.ascontiguousarray(y, plan.target_dtype), order)
+        plan.begin(x, np.ascontiguousarray(y, plan.target_dtype), order, batches.draws)
         return plan
 
     # --- without training
@@ -499,13 +509,14 @@ def random_layers(network):
 class _Batches:
     """Batches of a data set as the network takes them: floats are passed or gathered, uint8 images scaled to 0..1."""
 
-    def __init__(self, x, network, batch_size):
+    def __init__(self, x, network, batch_size, augment=None):
         self.x, self.scaled = x, x.dtype == np.uint8
-        self.dtype = _float_dtype(network) if self.scaled else x.dtype
+        self.dtype = _float_dtype(network) if self.scaled else _native(x.dtype)
         self.kernels = network.kernels.image
         # The kernels read C-contiguous data; a view of other layout is gathered by NumPy, batch by batch all the same.
         self.rows = x.reshape(len(x), -1) if x.flags.c_contiguous and x.dtype.isnative and x.size else None
         self.size, self.buffer = batch_size, None
+        self.augment, self.draws = augment, None  # draws for all samples, one set an epoch
 
     def _room(self, samples):
         if self.buffer is None:
@@ -514,6 +525,8 @@ class _Batches:
 
     def take(self, low, high):
         """Samples low..high-1: floats as a view."""
+        if self.draws is not None:
+            return self._augmented(np.arange(low, high))
         part = self.x[low:high]
         if not self.scaled:
             return part
@@ -525,6 +538,8 @@ class _Batches:
 
     def gather(self, index):
         """The samples of `index` (int64)."""
+        if self.draws is not None:
+            return self._augmented(index)
         if self.rows is None and not self.scaled:
             return self.x[index]
         out = self._room(len(index))
@@ -537,6 +552,19 @@ class _Batches:
             self.kernels.gather_rows_uint8(rows, self.rows, index, UINT8_SCALE, UINT8_SHIFT)
         else:
             self.kernels.scale_uint8(out.reshape(-1), self.x[index].reshape(-1), UINT8_SCALE, UINT8_SHIFT)
+        return out
+
+    def _augmented(self, index):
+        """The samples of `index`, as drawn for each."""
+        x, draws, out = self.x, self.draws, self._room(len(index))
+        if out.size == 0:
+            return out
+        if self.rows is None:
+            x, draws, index = x[index].astype(_native(x.dtype), order="C"), draws[index], np.arange(len(index))
+        moved = np.empty(out.shape, np.uint8) if self.scaled else out
+        self.kernels.gather_augmented(moved, x, index, draws)
+        if self.scaled:
+            self.kernels.scale_uint8(out.reshape(-1), moved.reshape(-1), UINT8_SCALE, UINT8_SHIFT)
         return out
 
 
@@ -585,6 +613,10 @@ def _float_dtype(network):
         for param in layer.params.values():
             return param.dtype
     return np.dtype(np.float32)
+
+
+def _native(dtype):
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
 
 
 def _inputs(where, x):

@@ -12,7 +12,7 @@ Written arrays come first, then inputs, then scalars; a gradient is ``d`` + the 
     cross_entropy  cross_entropy_forward, cross_entropy_probabilities_forward, scale_rows
     batchnorm      batchnorm_statistics, batchnorm_forward, batchnorm_backward_params, batchnorm_backward_input
     optim          sgd_update, adam_update
-    image          scale_uint8, gather_rows, gather_rows_uint8
+    image          scale_uint8, gather_rows, gather_rows_uint8, gather_augmented
 
 Kernels do not check their arguments: layers do, once, before the first call.
 """

@@ -54,8 +54,8 @@ HEADER_BYTES = 8 * HEADER_WORDS
 
 # Cells of a plan, int64 words that its records share. A status other than 0 ends the chain before the next phase.
 # X, Y, INDEX, OUT are addresses of data: samples, targets, the order in which samples are taken (0: theirs), predictions.
-# VALUE is the address of the float64 that a chain leaves as its result.
-STATUS, SAMPLES, BLOCKS, START, LANES, STEPS, X, Y, INDEX, OUT, VALUE = range(11)
+# VALUE is the address of the float64 that a chain leaves as its result, DRAWS that of the random draws of augmentation.
+STATUS, SAMPLES, BLOCKS, START, LANES, STEPS, X, Y, INDEX, OUT, VALUE, DRAWS = range(12)
 
 _SPINS = 200  # about 50 microseconds of yielding before a worker sleeps
 _FUTEX = atomics.FUTEX is not None

@@ -9,9 +9,9 @@ import numpy as np
 from .. import kernels
 from ..kernels._threads import BLOCKS, SAMPLES, START, STATUS, STEPS, VALUE, ready_threads, run_batches, run_chain, run_step
 from ..kernels.gemm import EMPTY
-from ..kernels.lanes import samples, updates
-from ..kernels.lanes.layout import CELLS, INDEX, OUT, X, Y, aligned_zeros
-from ..kernels.lanes.losses import CORRECT, LABELS, LOSS, TOTAL, WEIGHT
+from ..kernels.lanes import augment, samples, updates
+from ..kernels.lanes.layout import CELLS, DRAWS, INDEX, OUT, X, Y, aligned_zeros
+from ..kernels.lanes.losses import CORRECT, DIVISOR, LABELS, LOSS, TOTAL, WEIGHT
 from ..layers import changes
 from . import settings
 from .graph import Graph
@@ -20,7 +20,7 @@ from .normalization import Norm
 from .pointwise import Drop
 from .program import Program
 from .tensors import Unsupported
-from .updates import UpdateSteps
+from .updates import FLAT, UpdateSteps
 
 UINT8_SCALE, UINT8_SHIFT = 1 / 255, 0.0
 ARRAYS = ("params", "grads", "state")  # whose addresses a training plan holds
@@ -35,6 +35,19 @@ def gather_step(program, graph, source):
     args = graph.input.channels, graph.input.positions, program.cells, UINT8_SCALE, UINT8_SHIFT
     like = EMPTY[program.dtype]
     program.block("samples", lambda place: [samples.gather.phase((like, source, place(x), *args), 1)], x)
+
+
+def augmented_gather_step(program, graph, source):
+    """`gather_step` for an epoch with augmentation."""
+    x, plane, like = program.value(graph.input), graph.input.plane, EMPTY[program.dtype]
+    strip = augment.strip_of(plane, source.dtype, program.dtype)
+    room = program.space(program.lanes * strip[1], temporary=True)
+
+    def make(place):
+        args = place(x), place(room), plane, strip, program.cells, UINT8_SCALE, UINT8_SHIFT
+        return [augment.gather_augmented.phase((like, source, *args), 1)]
+
+    program.block("samples", make, x, room)
 
 
 def scatter_step(program, tensor):
@@ -63,6 +76,8 @@ class TrainingPlan:
         Samples in the largest batch.
     separate : bool
         For profiles: see `Program`.
+    augmented : bool
+        Whether samples are augmented, as `begin` is told: for epochs only, `step` takes no batch.
 
     Raises
     ------
@@ -70,7 +85,8 @@ class TrainingPlan:
         If a layer has no kernels in the plan. (A loss or an optimizer without them runs in Python, between two chains.)
     """
 
-    def __init__(self, network, loss, optimizer, x, y, size, *, separate=False):
+    def __init__(self, network, loss, optimizer, x, y, size, *, separate=False, augmented=False):
+        self.augmented = augmented
         self.network, self.loss, self.optimizer, self.size = network, loss, optimizer, size
         self._count, self._options = changes.count(), changes.options
         params, grads = getattr(network, "flat_params", None), getattr(network, "flat_grads", None)
@@ -90,7 +106,7 @@ class TrainingPlan:
         self.program = program = Program(dtype, -(-size // lanes), 1, **options)
         self.cells, self._cells_at = program.cells, program.cells.ctypes.data
 
-        gather_step(program, self.graph, source_like(x, dtype))
+        (augmented_gather_step if augmented else gather_step)(program, self.graph, source_like(x, dtype))
         for op in self.graph.ops:
             op.forward(program, True)
         program.kind = "loss"
@@ -115,11 +131,11 @@ class TrainingPlan:
         work = sum(step.macs for step, _ in self.chains.steps) * size / _MACS_PER_NS
         self._parallel = work + 30 * len(self.chains.steps) * program.blocks >= _SERIAL_BELOW
         self._loss_version = loss._version if self.loss_steps else None
+        self._order = None
         if self.loss_steps is not None:
             self.cells[VALUE] = self.loss_steps.results.ctypes.data + 8 * LOSS
         self._samples = -1
         self._slice = 1  # batches
-        self.accept(x[:0], y[:0])
 
     # --- what the chains are made of
 
@@ -162,25 +178,25 @@ class TrainingPlan:
             if changes.signature(self.network, ARRAYS) != self._signature:
                 return False
             self._count = count
-        if options == self._options:
-            return True
-        if self._settings is not settings.current():
-            return False
-        if self._loss_version is not None and self.loss._version != self._loss_version:
-            return False
-        if self.update is not None and self.optimizer._version != self.update.version and not self.update.follow():
+        if options != self._options:
+            if self._settings is not settings.current():
+                return False
+            if self._loss_version is not None and self.loss._version != self._loss_version:
+                return False
+        if self.update is not None and not self.update.follow():
             return False
         self._options = options
         return True
 
-    def fits(self, x, y, size):
+    def fits(self, x, y, size, augmented=False):
         """Whether the plan can take batches of up to `size` such samples and targets."""
-        same = x.shape[1:] == self.sample_shape and x.dtype == self.x_dtype
+        same = augmented == self.augmented and x.shape[1:] == self.sample_shape and x.dtype == self.x_dtype
         return same and y.shape[1:] == self.target_shape and y.dtype == self.given_dtype and size <= self.size
 
-    def accept(self, x, y):
-        """Let `step` take batches of the shapes of these, which have been checked."""
-        self.step = self._make_step(x.shape, y.shape)
+    def convert(self, x, y):
+        """A batch that fits, as `stepper`'s functions take it."""
+        x, y = np.ascontiguousarray(x), np.ascontiguousarray(y, self.target_dtype)
+        return x.view(self.x_dtype), y.view(self.target_dtype)  # equal dtypes may be two objects
 
     def can_take(self, count):
         """Whether batch normalization has more than one value per channel in a batch of so many."""
@@ -188,16 +204,19 @@ class TrainingPlan:
 
     # --- one step
 
-    def _make_step(self, x_shape, y_shape):
-        """A function that makes one step on a batch of these shapes.
+    def stepper(self, x_shape, y_shape):
+        """A function of (x, y) that makes one step on a batch of these shapes, which have been checked.
 
         It returns the loss, or None, with nothing done, if a batch is of another kind. A function with all it needs in its
-        closure, because with a tiny network the way into compiled code takes longer than the step.
+        closure, because with a tiny network the way into compiled code takes longer than the step. It keeps the plan alive;
+        the plan does not keep it.
         """
         x_dtype, y_dtype, count, chains, cells = self.x_dtype, self.target_dtype, x_shape[0], self.chains, self.cells
         head, stride, cells_at, in_python = chains.heads[0], chains.stride, self._cells_at, self._in_python
-        words = memoryview(cells)
-        chosen, leave, from_buffer = kernels._active.get, self.update and self.update.leave, c_char.from_buffer
+        words, optimizer, update = memoryview(cells), self.optimizer, self.update
+        chosen, leave, from_buffer = kernels._active.get, update and update.leave, c_char.from_buffer
+        if not in_python:
+            follow, divisors, own = self.loss_steps.follow, memoryview(self.loss_steps.results), self.loss.__dict__
 
         def step(x, y):
             try:
@@ -206,12 +225,14 @@ class TrainingPlan:
             except AttributeError:  # not an array
                 return None
             moved = changes.latest != self._count or changes.options != self._options or chosen() is not None
+            if not moved and update is not None:
+                moved = optimizer.state.get(FLAT) is not update.left
             if moved and (chosen() not in (None, kernels) or not self.is_current()):
                 return None
             try:
                 x_at, y_at = addressof(from_buffer(x)), addressof(from_buffer(y))
             except (TypeError, ValueError):  # with gaps, or read-only
-                if not (x.flags.carray_ro and y.flags.carray_ro):
+                if not (x.flags.c_contiguous and y.flags.c_contiguous):
                     return None
                 x_at, y_at = x.ctypes.data, y.ctypes.data
             if in_python:
@@ -221,11 +242,14 @@ class TrainingPlan:
             if threads > chains.threads:
                 chains.ready(threads)
             self._samples = count
+            if follow is not None:
+                follow()
             value = run_step(head, threads, chains.scratch, stride, cells_at, x_at, y_at, count)
             if words[STATUS] != 0:
                 words[STATUS] = 0
                 return None
             leave()
+            own["divisor"] = divisors[DIVISOR]
             return value
 
         return step
@@ -260,6 +284,7 @@ class TrainingPlan:
         def run(number):
             run_chain(chains.heads[number], threads, chains.scratch, chains.stride, self._cells_at)
 
+        before = [op.layer.rng.bit_generator.state for op in self._drops]
         for op in self._drops:
             op.draw(count, program.dtype)
         if self.loss_steps is None:
@@ -272,14 +297,18 @@ class TrainingPlan:
                 meter.add(value, loss, prediction, target)
             rows = int(cells[BLOCKS]) * program.lanes
             dout = np.zeros((rows, *prediction.shape[1:]), program.dtype)  # lanes beyond the batch have no gradient
-            dout[:count] = loss.backward()
+            dout[:count] = self.network.as_dout(loss.backward(), prediction.shape, prediction.dtype)
             self._dout_cells[[SAMPLES, START, INDEX, X]] = rows, 0, 0, dout.ctypes.data
             if self.update is not None:
                 cells[STEPS] += 1
             run(1)
         else:
+            if self.loss_steps.follow is not None:
+                self.loss_steps.follow()
             run(0)
             if self._failed():
+                for op, state in zip(self._drops, before):
+                    op.layer.rng.bit_generator.state = state
                 return None
             value = self.loss_steps.value()
         if self.update is None:
@@ -293,11 +322,15 @@ class TrainingPlan:
 
     # --- epochs
 
-    def begin(self, x, y, order):
-        """Data for `advance`: C-contiguous x and y of the plan's dtypes, and the order of the samples, or None for theirs."""
-        self._x, self._y, self._order = x, y, order
+    def begin(self, x, y, order, draws=None):
+        """Data for `advance`: C-contiguous x and y of the plan's dtypes, and the order of the samples, or None for theirs.
+
+        A plan for augmented samples needs the draws for all of them too.
+        """
+        self._x, self._y, self._order, self._draws = x, y, order, draws
         self.cells[X], self.cells[Y] = x.ctypes.data, y.ctypes.data
         self.cells[INDEX] = 0 if order is None else order.ctypes.data
+        self.cells[DRAWS] = 0 if draws is None else draws.ctypes.data
         if self.loss_steps is not None:
             self.loss_steps.meters[:] = 0
 

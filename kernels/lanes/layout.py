@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import simd
 from .._jit import jit
+from .._threads import DRAWS as DRAWS
 from .._threads import INDEX as INDEX
 from .._threads import OUT as OUT
 from .._threads import X as X

@@ -130,6 +130,11 @@ def run_flat(kernels, rng, dtype, behind):
         rows, index = guarded(np.zeros((2, size), dtype), behind), guarded(np.array([2, 0]), behind)
         kernels.image.gather_rows_uint8(rows, images, index, 1 / 255, 0.0)
         kernels.image.scale_uint8(out, images[0], 1 / 255, 0.0)
+        draws = guarded(np.array([[0, 0, 1], [0, 0, 0], [0, 0, 1]]), behind)
+        kernels.image.gather_augmented(
+            rows[:, None, None], guarded(rng.random((3, 1, 1, size)).astype(dtype), behind), index, draws
+        )
+        kernels.image.gather_augmented(images[:2, None, None], images[:, None, None], index, draws)
 
 
 def run_norm(kernels, rng, dtype, behind):

@@ -10,9 +10,22 @@ import pytest
 
 from fastnn.kernels import image
 from fastnn.kernels._threads import SAMPLES, START, run
-from fastnn.kernels.lanes import samples
-from fastnn.kernels.lanes.layout import CELLS, INDEX, OUT, Place, X, aligned_zeros, from_lanes, lanes_of, place_of, to_lanes
+from fastnn.kernels.lanes import augment, samples
+from fastnn.kernels.lanes.layout import (
+    CELLS,
+    DRAWS,
+    INDEX,
+    OUT,
+    Place,
+    X,
+    aligned_zeros,
+    from_lanes,
+    lanes_of,
+    place_of,
+    to_lanes,
+)
 
+IMAGES = [(1, 1, 1), (2, 3, 2), (1, 5, 7), (3, 17, 33), (1, 1, 40), (2, 40, 1), (3, 32, 32), (1, 28, 28), (1, 3, 1500)]
 SHAPES = [(1,), (10,), (16,), (37,), (784,), (1, 28), (3, 5, 7), (2, 1, 3), (5, 4, 4), (1, 6, 6)]
 
 
@@ -40,6 +53,25 @@ def gather(data, dtype, count, start=0, index=None, scale=1.0, shift=0.0, chunk=
     args = (np.empty(0, dtype), data[:0].ravel(), place_of(out), shape[0], pixels, cells, scale, shift)
     run([samples.gather.phase(args, len(out), chunk)])
     return from_lanes(out, len(out) * lanes)
+
+
+def gather_augmented(data, dtype, count, draws, start=0, index=None, scale=1.0, shift=0.0, chunk=1):
+    """`gather` with augmentation."""
+    lanes, shape = lanes_of(dtype), data.shape[1:]
+    out = aligned_zeros((-(-count // lanes), *shape[1:], shape[0], lanes), dtype)
+    out.fill(-77)
+    cells = np.zeros(CELLS, np.int64)
+    cells[[SAMPLES, START, X, DRAWS]] = count, start, data.ctypes.data, draws.ctypes.data
+    if index is not None:
+        cells[INDEX] = index.ctypes.data
+    strip = augment.strip_of(shape, data.dtype, dtype)
+    args = np.empty(0, dtype), data[:0].ravel(), place_of(out), Place(64, 0, 1), shape, strip, cells, scale, shift
+    run([augment.gather_augmented.phase(args, len(out), chunk)], 64 + lanes * strip[1])
+    return from_lanes(out, len(out) * lanes)
+
+
+def draw(rng, samples, most):
+    return np.column_stack([rng.integers(-most, most + 1, (samples, 2)), rng.integers(0, 2, samples)])
 
 
 def scatter(x, out, chunk=1):
@@ -81,6 +113,26 @@ def test_gather_bytes(rng, dtype, shape, scale, shift):
     image.gather_rows_uint8(expected, data.reshape(len(data), -1), picked, scale, shift)
     actual = gather(data, dtype, count, 2, order, scale, shift)
     assert actual.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("most", [1, 4, 50])
+@pytest.mark.parametrize("shape", IMAGES, ids=str)
+@pytest.mark.parametrize("kind", ["float", "bytes"])
+def test_gather_augmented(rng, dtype, kind, shape, most):
+    """The same bits as the layers' way to augment."""
+    lanes = lanes_of(dtype)
+    data = rng.integers(1, 256, (3 * lanes, *shape)).astype(np.uint8 if kind == "bytes" else dtype)
+    order, draws = rng.permutation(len(data)), draw(rng, len(data), most)
+    scaling = (1 / 77.3, -0.42) if kind == "bytes" else (1.0, 0.0)
+    for count, start, index, chunk in ((1, 2, None, 1), (2 * lanes + 1, lanes - 1, order, 1), (3 * lanes - 1, 1, order, 3)):
+        picked = numbers(count, start, lanes, np.arange(len(data)) if index is None else index)
+        expected = moved = np.empty((len(picked), *shape), data.dtype)
+        image.gather_augmented(moved, data, picked, draws)
+        if kind == "bytes":
+            expected = np.empty(moved.shape, dtype)
+            image.scale_uint8(expected.reshape(-1), moved.reshape(-1), *scaling)
+        actual = gather_augmented(data, dtype, count, draws, start, index, *scaling, chunk=chunk)
+        assert actual.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -133,6 +185,14 @@ def _touch():
             np.testing.assert_array_equal(out, data)
             data = guarded(rng.integers(0, 256, data.shape).astype(np.uint8))
             np.testing.assert_array_equal(gather(data, dtype, count)[:count], data)
+        for shape in IMAGES:
+            print(np.dtype(dtype), shape, "augmented", flush=True)
+            count = lanes_of(dtype) + 2
+            for kind in (dtype, np.uint8):
+                data, draws = guarded(rng.integers(0, 256, (count, *shape)).astype(kind)), guarded(draw(rng, count, 4))
+                gather_augmented(data, dtype, count, draws)
+                draws[:, :2], draws[:, 2] = 0, 1
+                np.testing.assert_array_equal(gather_augmented(data, dtype, count, draws)[:count], data[..., ::-1])
     print("done")
 
 

@@ -1,0 +1,428 @@
+"""Steps and predictions of plans are those of the layers: every layer, loss, optimizer, kind of data and size of batch."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import fastnn as fnn
+
+# Name of the layer: shape of a sample, what comes before it, the layer. A Flatten and a Dense come behind.
+LAYERS = {
+    "Dense": ((7,), lambda d: [fnn.Dense(7, 5, dtype=d, rng=0)]),
+    "Dense without bias": ((7,), lambda d: [fnn.Dense(7, 5, bias=False, dtype=d, rng=0)]),
+    "Dense behind planes": ((3, 4, 5), lambda d: [fnn.Flatten(), fnn.Dense(60, 5, dtype=d, rng=0)]),
+    "wide Dense": ((70,), lambda d: [fnn.Dense(70, 300, dtype=d, rng=0)]),
+    "Conv1d": ((3, 11), lambda d: [fnn.Conv1d(3, 4, 3, stride=2, padding=2, dilation=2, dtype=d, rng=0)]),
+    "Conv2d": ((2, 7, 6), lambda d: [fnn.Conv2d(2, 5, (3, 2), stride=(2, 1), padding=1, dtype=d, rng=0)]),
+    "Conv2d 3x3": ((12, 8, 8), lambda d: [fnn.Conv2d(12, 13, 3, padding=1, dtype=d, rng=0)]),
+    "Conv2d 1x1": ((5, 4, 4), lambda d: [fnn.Conv2d(5, 9, 1, bias=False, dtype=d, rng=0)]),
+    "grouped Conv2d": ((6, 6, 6), lambda d: [fnn.Conv2d(6, 9, 3, groups=3, dtype=d, rng=0)]),
+    "depthwise Conv2d": ((6, 6, 6), lambda d: [fnn.Conv2d(6, 6, 3, padding=1, groups=6, dtype=d, rng=0)]),
+    "same padding": ((2, 6, 6), lambda d: [fnn.Conv2d(2, 3, 3, padding="same", dtype=d, rng=0)]),
+    "two convolutions": (
+        (2, 7, 7),
+        lambda d: [fnn.Conv2d(2, 4, 3, dtype=d, rng=0), fnn.ReLU(), fnn.Conv2d(4, 3, 3, dtype=d, rng=1), fnn.ReLU()],
+    ),
+    "MaxPool1d": ((3, 11), lambda d: [fnn.Conv1d(3, 3, 1, dtype=d, rng=0), fnn.MaxPool1d(3, 2, 1, ceil_mode=True)]),
+    "MaxPool2d": ((3, 7, 7), lambda d: [fnn.Conv2d(3, 3, 1, dtype=d, rng=0), fnn.MaxPool2d(3, 2, dilation=2)]),
+    "ReLU, MaxPool2d": ((2, 8, 8), lambda d: [fnn.Conv2d(2, 3, 3, dtype=d, rng=0), fnn.ReLU(), fnn.MaxPool2d(2)]),
+    "MaxPool2d, ReLU": ((2, 8, 8), lambda d: [fnn.Conv2d(2, 3, 3, dtype=d, rng=0), fnn.MaxPool2d(2), fnn.ReLU()]),
+    "AvgPool1d": ((3, 11), lambda d: [fnn.Conv1d(3, 3, 1, dtype=d, rng=0), fnn.AvgPool1d(3, 2, 1)]),
+    "AvgPool2d": (
+        (3, 7, 7),
+        lambda d: [fnn.Conv2d(3, 3, 1, dtype=d, rng=0), fnn.AvgPool2d(3, 2, 1, count_include_pad=False, divisor_override=4)],
+    ),
+    "AdaptiveAvgPool1d": ((3, 11), lambda d: [fnn.Conv1d(3, 3, 1, dtype=d, rng=0), fnn.AdaptiveAvgPool1d(4)]),
+    "AdaptiveAvgPool2d": ((3, 7, 6), lambda d: [fnn.Conv2d(3, 3, 1, dtype=d, rng=0), fnn.AdaptiveAvgPool2d((3, 1))]),
+    "BatchNorm1d": ((7,), lambda d: [fnn.Dense(7, 5, dtype=d, rng=0), fnn.BatchNorm1d(5, dtype=d)]),
+    "BatchNorm1d of lengths": ((3, 6), lambda d: [fnn.BatchNorm1d(3, momentum=None, dtype=d)]),
+    "BatchNorm2d": ((3, 5, 5), lambda d: [fnn.BatchNorm2d(3, dtype=d), fnn.ReLU()]),
+    "plain BatchNorm2d": ((3, 5, 5), lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.BatchNorm2d(4, affine=False, dtype=d)]),
+    "BatchNorm2d without statistics": (
+        (3, 5, 5),
+        lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.BatchNorm2d(4, track_running_stats=False, dtype=d)],
+    ),
+    "BatchNorm2d without bias": ((3, 5, 5), lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.BatchNorm2d(4, bias=False, dtype=d)]),
+    "BatchNorm1d behind Flatten": ((3, 2, 2), lambda d: [fnn.Flatten(), fnn.BatchNorm1d(12, dtype=d)]),
+    "Dropout": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.Dropout(0.4), fnn.ReLU()]),
+    "Dropout of samples": ((3, 4, 4), lambda d: [fnn.Dropout(0.3), fnn.Conv2d(3, 2, 3, dtype=d, rng=0), fnn.Dropout(0.1)]),
+    "all dropped": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.Dropout(1.0)]),
+    "Flatten in part": ((3, 4, 5), lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.Flatten(2), fnn.Conv1d(4, 2, 3, dtype=d, rng=0)]),
+    "ReLU": ((7,), lambda d: [fnn.ReLU(), fnn.Dense(7, 9, dtype=d, rng=0), fnn.ReLU()]),
+    "LeakyReLU": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.LeakyReLU(0.2)]),
+    "Sigmoid": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.Sigmoid()]),
+    "Tanh": ((3, 4, 4), lambda d: [fnn.Conv2d(3, 5, 2, dtype=d, rng=0), fnn.Tanh()]),
+    "Softmax": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.Softmax(1)]),
+    "Softmax over channels": ((3, 4, 4), lambda d: [fnn.Conv2d(3, 5, 2, dtype=d, rng=0), fnn.Softmax(1)]),
+    "LogSoftmax": ((3, 4), lambda d: [fnn.Conv1d(3, 5, 2, dtype=d, rng=0), fnn.LogSoftmax(1)]),
+    "Softmax behind Flatten": ((3, 2, 2), lambda d: [fnn.Conv2d(3, 2, 1, dtype=d, rng=0), fnn.Flatten(), fnn.Softmax(1)]),
+    "Residual": (
+        (4, 6, 6),
+        lambda d: [
+            fnn.Conv2d(4, 4, 3, padding=1, dtype=d, rng=0),
+            fnn.Residual(fnn.Sequential(fnn.Conv2d(4, 4, 3, padding=1, dtype=d, rng=1), fnn.BatchNorm2d(4, dtype=d))),
+            fnn.ReLU(),
+        ],
+    ),
+    "Residual with a shortcut": (
+        (4, 6, 6),
+        lambda d: [
+            fnn.Residual(
+                fnn.Sequential(fnn.Conv2d(4, 6, 3, 2, 1, dtype=d, rng=1), fnn.ReLU(), fnn.Dropout(0.2)),
+                fnn.Sequential(fnn.Conv2d(4, 6, 1, 2, dtype=d, rng=2), fnn.BatchNorm2d(6, dtype=d), fnn.Dropout(0.2)),
+            ),
+        ],
+    ),
+    "Residual of nothing": ((7,), lambda d: [fnn.Dense(7, 4, dtype=d, rng=0), fnn.Residual(fnn.Sequential()), fnn.ReLU()]),
+    "Residual in Residual": (
+        (5,),
+        lambda d: [fnn.Residual(fnn.Residual(fnn.Sequential(fnn.Dense(5, 5, dtype=d, rng=1), fnn.Tanh())))],
+    ),
+    "Sequential in Sequential": ((7,), lambda d: [fnn.Sequential(fnn.Sequential(fnn.Dense(7, 4, dtype=d, rng=0)), fnn.Tanh())]),
+}
+
+
+def network_around(name, dtype):
+    """(network, shape of a sample) with a classifier of 4 classes behind the layers of that name."""
+    shape, make = LAYERS[name]
+    layers = make(dtype)
+    after = fnn.Sequential(*layers).output_shape(shape)
+    return fnn.Sequential(*layers, fnn.Flatten(), fnn.Dense(int(np.prod(after)), 4, dtype=dtype, rng=9)), shape
+
+
+def batch(rng, shape, samples, dtype, classes=4):
+    return rng.standard_normal((samples, *shape)).astype(dtype), rng.integers(0, classes, samples)
+
+
+def mlp(dtype=np.float64, outputs=3):
+    return fnn.Sequential(fnn.Dense(4, 6, dtype=dtype, rng=0), fnn.Tanh(), fnn.Dense(6, outputs, dtype=dtype, rng=1))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(name, dtype, rng, pair, close):
+    network, shape = network_around(name, dtype)
+    both = pair(network)
+    for samples in (19, 5, 33):
+        both.step(*batch(rng, shape, samples, dtype))
+        both.check()
+    x, _ = batch(rng, shape, 21, dtype)
+    close(*both.each(lambda trainer: trainer.predict(x)), dtype, "predictions")
+
+
+# --- losses
+
+
+def probabilities(rng, shape):
+    p = rng.random(shape)
+    return p / p.sum(axis=1, keepdims=True)
+
+
+class Quartic(fnn.losses.Loss):
+    """A loss of a user's own."""
+
+    def check(self, shape, target):
+        if target.shape != shape:
+            raise ValueError("Quartic: another shape")
+
+    def _compute(self, prediction, target):
+        difference = prediction - target
+        return difference**4, difference.size, lambda factor: 4 * difference**3 * difference.dtype.type(factor)
+
+
+class Bare:
+    """A user's loss that has only what is required."""
+
+    def forward(self, prediction, target):
+        self.difference = prediction - target
+        return float((self.difference**2).sum())
+
+    def backward(self):
+        return 2 * self.difference
+
+
+LOSSES = {
+    "CrossEntropyLoss": (lambda: fnn.CrossEntropyLoss(), lambda rng, n: rng.integers(0, 3, n)),
+    "weight": (lambda: fnn.CrossEntropyLoss(weight=[1, 0, 2.5]), lambda rng, n: rng.integers(0, 3, n)),
+    "smoothing": (lambda: fnn.CrossEntropyLoss(label_smoothing=0.2), lambda rng, n: rng.integers(0, 3, n)),
+    "sum": (lambda: fnn.CrossEntropyLoss(reduction="sum"), lambda rng, n: rng.integers(0, 3, n)),
+    "ignore_index": (lambda: fnn.CrossEntropyLoss(ignore_index=1), lambda rng, n: rng.integers(0, 3, n)),
+    "ignored below 0": (lambda: fnn.CrossEntropyLoss(), lambda rng, n: np.where(rng.random(n) < 0.5, -100, 1)),
+    "all options": (
+        lambda: fnn.CrossEntropyLoss(weight=[1, 3, 2.5], ignore_index=7, label_smoothing=0.1),
+        lambda rng, n: rng.choice([0, 1, 2, 7], n),
+    ),
+    "all ignored": (lambda: fnn.CrossEntropyLoss(ignore_index=2), lambda rng, n: np.full(n, 2)),
+    "no weight": (lambda: fnn.CrossEntropyLoss(weight=[0, 1, 1]), lambda rng, n: np.zeros(n, int)),
+    "probabilities": (
+        lambda: fnn.CrossEntropyLoss(weight=[1, 3, 2.5], label_smoothing=0.1),
+        lambda rng, n: probabilities(rng, (n, 3)),
+    ),
+    "NLLLoss": (lambda: fnn.NLLLoss(weight=[1, 3, 2.5], ignore_index=0), lambda rng, n: rng.integers(0, 3, n)),
+    "NLLLoss sum": (lambda: fnn.NLLLoss(reduction="sum"), lambda rng, n: rng.integers(0, 3, n)),
+    "MSELoss": (lambda: fnn.MSELoss(), lambda rng, n: rng.standard_normal((n, 3))),
+    "MSELoss sum": (lambda: fnn.MSELoss(reduction="sum"), lambda rng, n: rng.standard_normal((n, 3))),
+    "BCEWithLogitsLoss": (lambda: fnn.BCEWithLogitsLoss(), lambda rng, n: rng.random((n, 3))),
+    "BCE with weights": (
+        lambda: fnn.BCEWithLogitsLoss(weight=np.array([[1.0, 2, 3]]), pos_weight=[0.5, 1, 3], reduction="sum"),
+        lambda rng, n: rng.random((n, 3)),
+    ),
+    "a user's": (lambda: Quartic(), lambda rng, n: rng.standard_normal((n, 3))),
+    "a bare one": (lambda: Bare(), lambda rng, n: rng.standard_normal((n, 3))),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses(name, rng, pair):
+    make, target = LOSSES[name]
+    both = pair(mlp(), make())
+    for samples in (7, 20, 7):
+        both.step(rng.standard_normal((samples, 4)), target(rng, samples))
+        both.check()
+        assert getattr(both.planned.loss, "divisor", None) == getattr(both.plain.loss, "divisor", None)
+
+
+@pytest.mark.parametrize("kind", ["labels", "probabilities", "values"])
+@pytest.mark.parametrize("behind", [(), (fnn.Tanh,)])
+def test_losses_over_planes(kind, behind, rng, pair):
+    """Predictions (N, C, H, W): no plan takes labels at many positions, so the loss is computed between two chains."""
+    network = fnn.Sequential(fnn.Conv2d(2, 3, 2, dtype=np.float64, rng=0), *(make() for make in behind))
+    loss = fnn.MSELoss() if kind == "values" else fnn.CrossEntropyLoss()
+    both = pair(network, loss)
+    for samples in (5, 18):
+        shape = (samples, 3, 4, 5)
+        make = {
+            "labels": lambda: rng.integers(0, 3, (samples, 4, 5)),
+            "probabilities": lambda: probabilities(rng, shape),
+            "values": lambda: rng.standard_normal(shape),
+        }[kind]
+        both.step(rng.standard_normal((samples, 2, 5, 6)), make())
+        both.check()
+
+
+def test_losses_behind_flatten(rng, pair):
+    """Blocks hold a flattened plane in another order than the targets have."""
+    for loss, target in ((fnn.MSELoss(), rng.random((5, 60))), (Quartic(), rng.random((5, 60))), (fnn.NLLLoss(), np.arange(5))):
+        both = pair(fnn.Sequential(fnn.Conv2d(2, 3, 2, dtype=np.float64, rng=0), fnn.Flatten()), loss)
+        both.step(rng.standard_normal((5, 2, 5, 6)), target)
+        both.check()
+
+
+# --- optimizers
+
+
+class Signs(fnn.optimizers.Optimizer):
+    """An optimizer of a user's own."""
+
+    def _step(self, state, param, grad):
+        state["steps"] = state.get("steps", 0) + 1
+        param -= self.lr * np.sign(grad)
+
+
+class BareOptimizer:
+    """A user's optimizer that has only what is required."""
+
+    def update(self, params, grads):
+        params -= 0.1 * grads
+
+
+class SlowAdam(fnn.Adam):
+    """A subclass may do something else: its `_step` has to be called."""
+
+    def _step(self, state, param, grad):
+        super()._step(state, param, grad / 2)
+
+
+OPTIMIZERS = {
+    "SGD": lambda: fnn.SGD(lr=0.1),
+    "decay": lambda: fnn.SGD(lr=0.1, weight_decay=0.1),
+    "momentum": lambda: fnn.SGD(lr=0.1, momentum=0.9, dampening=0.3),
+    "Nesterov": lambda: fnn.SGD(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "Adam": lambda: fnn.Adam(lr=0.1),
+    "Adam with options": lambda: fnn.Adam(lr=0.1, betas=(0.7, 0.9), eps=1e-3, weight_decay=0.1, amsgrad=True),
+    "decoupled Adam": lambda: fnn.Adam(lr=0.1, weight_decay=0.1, decoupled_weight_decay=True),
+    "AdamW": lambda: fnn.AdamW(lr=0.1, weight_decay=0.1),
+    "AdamW amsgrad": lambda: fnn.AdamW(lr=0.1, amsgrad=True),
+    "a user's": lambda: Signs(),
+    "a bare one": lambda: BareOptimizer(),
+    "a subclass": lambda: SlowAdam(lr=0.1),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers(name, rng, pair):
+    both = pair(mlp(), optimizer=OPTIMIZERS[name]())
+    for _ in range(4):
+        both.step(*batch(rng, (4,), 7, np.float64, 3))
+        both.check()
+
+
+CHANGES = [
+    ("SGD", {"lr": 0.5}),
+    ("SGD", {"momentum": 0.5}),
+    ("SGD", {"weight_decay": 0.5}),
+    ("momentum", {"momentum": 0.0}),
+    ("momentum", {"momentum": 0.3, "dampening": 0.0, "nesterov": True}),
+    ("Nesterov", {"nesterov": False}),
+    ("Adam", {"lr": 0.5, "betas": (0.5, 0.6), "eps": 0.1, "weight_decay": 0.2}),
+    ("Adam", {"amsgrad": True}),
+    ("Adam", {"decoupled_weight_decay": True, "weight_decay": 0.1}),
+    ("AdamW amsgrad", {"amsgrad": False}),
+    ("a user's", {"lr": 0.5}),
+]
+
+
+@pytest.mark.parametrize("name,options", CHANGES)
+def test_options_change_between_steps(name, options, rng, pair):
+    both = pair(mlp(), optimizer=OPTIMIZERS[name]())
+    before = {option: getattr(both.plain.optimizer, option) for option in options}
+    for settings in ({}, options, {}, before, options):
+        both.each(lambda trainer: [setattr(trainer.optimizer, *item) for item in settings.items()])
+        for _ in range(2):
+            both.step(*batch(rng, (4,), 7, np.float64, 3))
+            both.check()
+
+
+@pytest.mark.parametrize("name", ["momentum", "Adam", "AdamW amsgrad", "a user's"])
+def test_state_of_optimizers_is_everybodys(name, rng, pair):
+    """Steps with and without plans, updates by hand, resets: all go on from one state."""
+    both = pair(mlp(), optimizer=OPTIMIZERS[name]())
+    x, y = batch(rng, (4,), 7, np.float64, 3)
+
+    def step():
+        for _ in range(2):
+            both.step(x, y)
+            both.check()
+
+    def without_plan(trainer):
+        with fnn.config(plan=False):
+            trainer.step(x, y)
+
+    def on_reference(trainer):
+        with fnn.kernels.use("reference"):
+            trainer.step(x, y)
+
+    def by_hand(trainer):
+        trainer.optimizer.update(trainer.network.flat_params, trainer.network.flat_grads)
+
+    def fresh_state(trainer):
+        trainer.optimizer.state = {}
+
+    def reload(trainer):
+        trainer.optimizer.load_state_dict(trainer.optimizer.state_dict())
+
+    def other_lr(trainer):
+        trainer.optimizer.lr *= 0.5
+
+    step()
+    for change in (without_plan, on_reference, by_hand, fresh_state, reload, other_lr, without_plan, other_lr):
+        both.each(change)
+        step()
+
+
+# --- data
+
+
+@pytest.mark.parametrize("name", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "longlong", "intc", ">i4", ">i8"])
+def test_labels_of_every_integer_type(name, rng, pair):
+    x, y = batch(rng, (4,), 9, np.float64, 3)
+    both = pair(mlp())
+    for _ in range(2):
+        both.step(x, y.astype(name))
+        both.check()
+    both.each(lambda trainer: trainer.fit(x, y.astype(name), batch_size=4, progress=False))
+    both.check()
+
+
+LAYOUTS = {
+    "strided": lambda a: np.repeat(a, 2, axis=0)[::2],
+    "backwards": lambda a: np.ascontiguousarray(a[::-1])[::-1],
+    "transposed": lambda a: np.asfortranarray(a),
+    "read-only": lambda a: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape),
+    "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
+    "unaligned": lambda a: np.frombuffer(b"." + a.tobytes(), a.dtype, offset=1).reshape(a.shape),
+    "subclass": lambda a: a.view(np.recarray),
+    "list": lambda a: a.tolist(),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("kind", ["float64", "uint8"])
+def test_layouts(layout, kind, rng, pair, close):
+    network = fnn.Sequential(fnn.Conv2d(2, 3, 2, dtype=np.float64, rng=0), fnn.Flatten(), fnn.Dense(36, 3, dtype=np.float64, rng=1))
+    x = rng.random((9, 2, 4, 5)) if kind == "float64" else rng.integers(0, 256, (9, 2, 4, 5)).astype(np.uint8)
+    y = rng.integers(0, 3, 9)
+    change = LAYOUTS[layout]
+    both = pair(network)
+    for _ in range(2):  # the second step comes after one with plain arrays, too
+        both.each(lambda trainer: trainer.step(x, y))
+        given = x if layout == "list" else change(x)
+        both.step(given, change(y), plan=True if kind == "uint8" else layout != "big-endian")
+        both.check()
+    close(*both.each(lambda trainer: trainer.predict(given)), np.float64, "predictions")
+
+
+def test_bytes_in_float32(rng, pair, close):
+    network = fnn.Sequential(fnn.Conv2d(1, 3, 3, rng=0), fnn.ReLU(), fnn.MaxPool2d(2), fnn.Flatten(), fnn.Dense(27, 3, rng=1))
+    x, y = rng.integers(0, 256, (21, 1, 8, 8)).astype(np.uint8), rng.integers(0, 3, 21)
+    both = pair(network)
+    for _ in range(3):
+        both.step(x, y)
+    both.check()
+    close(*both.each(lambda trainer: trainer.predict(x)), np.float32, "predictions")
+
+
+def test_batches_of_any_size(rng, pair):
+    """The size changes from step to step; what lies in lanes and blocks beyond the batch counts nothing."""
+    network = fnn.Sequential(
+        fnn.Conv2d(2, 4, 3, padding=1, dtype=np.float64, rng=0),
+        fnn.BatchNorm2d(4, dtype=np.float64),
+        fnn.ReLU(),
+        fnn.MaxPool2d(2),
+        fnn.Flatten(),
+        fnn.Dense(16, 3, dtype=np.float64, rng=1),
+    )
+    both = pair(network, optimizer=fnn.SGD(lr=0.01))
+    for samples in (*range(1, 18), 40, 3, 33, 1, 40, 7, 8, 9, 64, 2):
+        x, y = batch(rng, (2, 4, 4), samples, np.float64, 3)
+        x *= 10.0 ** rng.integers(-2, 3)  # what is left of a larger batch would show
+        both.step(x, y)
+        both.check()
+
+
+def test_predictions_of_any_number(rng, close):
+    network = fnn.Sequential(fnn.Conv2d(2, 4, 3, dtype=np.float64, rng=0), fnn.ReLU(), fnn.AvgPool2d(2))
+    x = rng.standard_normal((60, 2, 6, 6))
+    with fnn.config(plan=False):
+        expected = network.predict(x)
+    for samples in (*range(1, 20), 60):
+        for _ in range(3):
+            close(network.predict(x[:samples]), expected[:samples], np.float64, f"{samples} samples")
+
+
+def test_dropout_shared_by_layers(rng, pair):
+    """Layers that draw from one generator draw in the order in which layers run."""
+    generator = np.random.default_rng(0)
+    network = fnn.Sequential(
+        fnn.Dropout(0.5, rng=generator),
+        fnn.Residual(
+            fnn.Sequential(fnn.Dropout(0.2, rng=generator), fnn.Dense(6, 6, dtype=np.float64, rng=0)),
+            fnn.Sequential(fnn.Dense(6, 6, dtype=np.float64, rng=1), fnn.Dropout(0.6, rng=generator)),
+        ),
+        fnn.Dropout(0.5, rng=generator),
+    )
+    both = pair(network, seed=None)
+    shared = [{id(layer.rng) for layer in copy.deepcopy(network).walk() if hasattr(layer, "rng")} for _ in range(1)]
+    assert all(len(ids) <= 1 for ids in shared)
+    for samples in (5, 20):
+        both.step(*batch(rng, (6,), samples, np.float64, 6))
+        both.check()
+
+
+def test_rate_of_dropout_changes(rng, pair):
+    network = fnn.Sequential(fnn.Dense(4, 9, dtype=np.float64, rng=0), fnn.Dropout(0.5), fnn.Dense(9, 3, dtype=np.float64, rng=1))
+    both = pair(network)
+    for p in (0.5, 0.1, 1.0, 0.0):
+        both.each(lambda trainer: setattr(trainer.network[1], "p", p))
+        both.step(*batch(rng, (4,), 9, np.float64, 3))
+        both.check()
