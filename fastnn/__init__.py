@@ -54,5 +54,6 @@ from .plan.settings import config as config
 from .serialization import load as load
 from .serialization import save as save
 from .trainer import Trainer as Trainer
+from .warmup import warmup as warmup
 
 __all__ = [name for name in dir() if not name.startswith("_")]

@@ -1,7 +1,8 @@
 """The command ``fastnn``.
 
-    fastnn train    train a network on handwritten digits, test it, write the model and a picture
-    fastnn info     versions, processor, threads, compile cache
+    fastnn train     train a network on handwritten digits, test it, write the model and a picture
+    fastnn warmup    compile all kernels ahead, for container images and CI
+    fastnn info      versions, processor, threads, compile cache
 
 Exit status: 0 done; 1 training failed; 2 a wrong argument, found before training; 130 interrupted.
 """
@@ -22,6 +23,7 @@ from .losses import CrossEntropyLoss
 from .models import MODELS
 from .optimizers import Adam
 from .trainer import Trainer
+from .warmup import warmup
 
 
 def main(argv=None):
@@ -93,6 +95,22 @@ def _parser():
     train.add_argument("--plot", metavar="FILE.png", help="write learning curves here", default=argparse.SUPPRESS)
     train.set_defaults(run=_train, parser=train)
 
+    warm = commands.add_parser(
+        "warmup",
+        help="compile all kernels ahead",
+        description="Compile all kernels and keep them on disk, so that no later process waits for any. For container images "
+        "and CI: code in the cache fits the kind of processor it was made on. NUMBA_CACHE_DIR chooses the folder.",
+    )
+    warm.add_argument(
+        "--dtype",
+        nargs="+",
+        choices=("float32", "float64"),
+        default=["float32"],
+        help="what networks compute in (default: float32)",
+    )
+    warm.add_argument("--quiet", action="store_true", help="no progress bar")
+    warm.set_defaults(run=_warmup)
+
     info = commands.add_parser("info", help="versions, processor, threads, compile cache")
     info.set_defaults(run=_info)
     return parser
@@ -101,6 +119,13 @@ def _parser():
 def _info(arguments):
     print(info_text())
     return 0
+
+
+def _warmup(arguments):
+    found = warmup(arguments.dtype, progress=not arguments.quiet)
+    where = f"in {found.folder}" if found.folder else "nowhere: no cache folder is writable"
+    print(f"{found.compiled} kernels compiled in {found.seconds:.1f} s, kept {where}")
+    return 0 if found.folder else 1
 
 
 def _train(arguments):

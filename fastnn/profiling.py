@@ -229,14 +229,14 @@ def _profile_plan(network, loss, optimizer, x, y):
     whole = TrainingPlan(network, loss, optimizer, x, y, len(x))
     if not plan.can_take(len(x)):
         raise Unsupported("batch normalization has one value per channel in this batch")
-    x, y = np.ascontiguousarray(x), np.ascontiguousarray(y, plan.target_dtype)
+    x, y = plan.convert(x, y)
     threads = ready_threads()
     machine = _Machine(plan.program.dtype, threads)
     rows = _Steps(plan, loss, optimizer, x, y, threads, machine).rows()
-    whole.accept(x, y)
+    planned_step = whole.stepper(x.shape, y.shape)
 
     def step():
-        if whole.step(x, y) is None:
+        if planned_step(x, y) is None:
             raise RuntimeError("profile: the plan refused a batch that it was made for")
 
     step()
@@ -303,7 +303,7 @@ class _Steps:
     def _bytes(self, step, weights):
         """What a step reads and writes, each array once."""
         spaces = {id(space): space for space in step.spaces if not space.temporary}
-        moved = sum(space.step * (1 if space.fixed else self.blocks) for space in spaces.values()) + weights
+        moved = sum(space.bytes(self.blocks) for space in spaces.values()) + weights
         if step.kind == "forward" and step.label == "samples":
             moved += self.x.nbytes
         if step.kind == "update":

@@ -9,12 +9,14 @@ in 0..1 in each batch; the data set itself is never copied.
 """
 
 import copy
+import math
 import time
 
 import numpy as np
 
 from . import capture
 from . import kernels as _kernels
+from ._interrupts import InterruptsHeld
 from .data.augment import Augment
 from .history import History
 from .layers import changes
@@ -27,6 +29,7 @@ from .progress import Progress
 
 UINT8_SCALE, UINT8_SHIFT = 1 / 255, 0.0
 _SHUFFLE, _LAYERS, _AUGMENT = 0, 1, 2  # separate random streams drawn from one seed
+_AT_ONCE = 1 << 20  # elements of predictions that `evaluate` has in memory, unless a batch has more
 
 
 class Trainer:
@@ -83,14 +86,17 @@ class Trainer:
         self.epoch = self.position = 0
         self.stop = False
         self.history = History()
-        self._output_shapes = {}
-        self._plan = self._refused = None
         if seed is None:
             self.seed = np.random.SeedSequence().entropy
         else:
             self.seed = as_int(seed, "Trainer: seed", 0)
             for i, (_, layer) in enumerate(random_layers(network)):
                 layer.rng = self._generator(_LAYERS, i)
+
+    def __setattr__(self, name, value):
+        if name in ("network", "loss", "optimizer"):
+            self.__dict__.update(_plan=None, _planned_step=None, _refused=None, _output_shapes={})
+        object.__setattr__(self, name, value)
 
     def _generator(self, *stream):
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=stream))
@@ -128,9 +134,9 @@ class Trainer:
         >>> trainer.step(x, 3 * x) > trainer.step(x, 3 * x)
         True
         """
-        plan = self._plan
-        if plan is not None:
-            value = plan.step(x, y)
+        planned_step = self._planned_step
+        if planned_step is not None:
+            value = planned_step(x, y)
             if value is not None:
                 return value
         return self._checked_step(x, y)
@@ -141,8 +147,8 @@ class Trainer:
         self._check_step(x, y)
         plan = self._plan_for(x, y, len(x))
         if plan is not None and plan.can_take(len(x)):
-            plan.accept(x, y)
-            value = plan.step(np.ascontiguousarray(x), np.ascontiguousarray(y, plan.target_dtype))
+            self._planned_step = plan.stepper(x.shape, y.shape)
+            value = self._planned_step(*plan.convert(x, y))
             if value is not None:
                 return value
         with _kernels_of(self.network):
@@ -163,7 +169,7 @@ class Trainer:
         refused = x.shape[1:], x.dtype, y.shape[1:], y.dtype, changes.count(), settings.current()
         if refused == self._refused:
             return None
-        self._plan = None  # its memory goes before that of the new one comes
+        self._plan = self._planned_step = None  # its memory goes before that of the new one comes
         try:
             self._plan = TrainingPlan(network, self.loss, self.optimizer, x, y, size, augmented=augmented)
         except Unsupported:
@@ -303,27 +309,35 @@ class Trainer:
         meter = _Meter()
         start = time.perf_counter()
         plan = self._plan_for_epoch(batches, y, order, end - first, batch_size)
+        figures = meter.figures if plan is None else lambda: plan.figures(meter)
         try:
-            while plan is not None and self.position < end:
-                low = self.position
-                self.position = plan.advance(low, end, batch_size, meter)
-                bar.advance(self.position - low, lambda: plan.figures(meter))
-            while self.position < end:
-                low, high = self.position, min(self.position + batch_size, end)
-                if order is None:
-                    self._step(batches.take(low, high), y[low:high], meter)
-                else:
-                    index = order[low:high]
-                    self._step(batches.gather(index), y[index], meter)
-                self.position = high
-                bar.advance(high - low, meter.figures)
+            with InterruptsHeld() as interrupts:
+                while self.position < end:
+                    interrupts.let_through()
+                    low = self.position
+                    if plan is not None:
+                        self.position = plan.advance(low, end, batch_size, meter)
+                    else:
+                        self.position = self._advance(batches, y, order, low, min(low + batch_size, end), meter)
+                    bar.advance(self.position - low, figures)
+                seconds = time.perf_counter() - start
+                self.epoch, self.position = self.epoch + 1, 0
         except Exception:
             self.position = 0  # only an interrupted epoch is worth finishing, not one that failed
             raise
-        seconds = time.perf_counter() - start
-        self.epoch, self.position = self.epoch + 1, 0
-        figures = meter.figures() if plan is None else plan.figures(meter)
-        return figures, {"images_per_second": (end - first) / max(seconds, 1e-9), "seconds": seconds}
+        finally:
+            if plan is not None:
+                plan.end()
+        return figures(), {"images_per_second": (end - first) / max(seconds, 1e-9), "seconds": seconds}
+
+    def _advance(self, batches, y, order, low, high, meter):
+        """Train layer by layer on one batch of the shuffle; returns `high`."""
+        if order is None:
+            self._step(batches.take(low, high), y[low:high], meter)
+        else:
+            index = order[low:high]
+            self._step(batches.gather(index), y[index], meter)
+        return high
 
     def _plan_for_epoch(self, batches, y, order, samples, batch_size):
         """The plan, with the epoch's data; None if there can be none."""
@@ -385,7 +399,8 @@ class Trainer:
         self.epoch, self.position, self.seed = numbers
 
     def __getstate__(self):
-        return {**self.__dict__, "_plan": None}  # a plan is addresses: copies make their own
+        # A plan is addresses: copies make their own.
+        return {**self.__dict__, "_plan": None, "_planned_step": None, "_refused": None}
 
     def __repr__(self):
         return f"Trainer({type(self.network).__name__}, {self.loss!r}, {self.optimizer!r}, epoch={self.epoch})"
@@ -429,12 +444,9 @@ def predict(network, x, batch_size=256):
     out = capture.learn(network, x, _predict_at_once) if batch_size >= N else None
     if out is not None:
         return out
-    if settings.current().plan and _kernels.active() is _kernels and network.kernels is _kernels:
-        from .plan.prediction import predict as predict_by_plan
-
-        out = predict_by_plan(network, x)
-        if out is not None:
-            return out
+    out = _predict_by_plan(network, x)
+    if out is not None:
+        return out
     if batch_size >= N:
         return _predict_at_once(network, x)
     batches, out = _Batches(x, network, batch_size), None
@@ -445,6 +457,15 @@ def predict(network, x, batch_size=256):
             out = np.empty((N, *part.shape[1:]), part.dtype)
         out[low:high] = part
     return out
+
+
+def _predict_by_plan(network, x):
+    """The prediction by a compiled plan; None where there can be none."""
+    if not settings.current().plan or network.kernels is not _kernels or _kernels.active() is not _kernels:
+        return None
+    from .plan.prediction import predict  # only here: it imports many kernels, and without Numba there are none
+
+    return predict(network, x)
 
 
 def _predict_at_once(network, x):
@@ -490,15 +511,26 @@ def evaluate(network, x, y, batch_size=256, loss=None):
     if loss is None:
         loss = getattr(network, "_trained_with", None) or CrossEntropyLoss()
     _check_loss("evaluate", loss)
-    _check_fit(network, loss, x, y)
+    shape = _check_fit(network, loss, x, y)
     loss = copy.copy(loss)  # a forward leaves its traces in the loss; a training step may be between two of its own
-    batches, meter = _Batches(x, network, min(len(x), batch_size)), _Meter()
+    meter = _Meter()
     with _kernels_of(network):
-        for low in range(0, len(x), batch_size):
-            high = min(low + batch_size, len(x))
-            prediction = network.forward(batches.take(low, high))
+        for low, high, prediction in _predictions(network, x, batch_size, shape):
             meter.add(loss.forward(prediction, y[low:high]), loss, prediction, y[low:high])
     return meter.figures()
+
+
+def _predictions(network, x, batch_size, shape):
+    """(low, high, prediction) for batch after batch; a plan predicts many batches at once. `shape` of a prediction, or None."""
+    size = math.prod(shape) if shape is not None else 0
+    batches = _Batches(x, network, min(len(x), batch_size))
+    many = max(1, _AT_ONCE // max(1, batch_size * size)) * batch_size
+    for start in range(0, len(x), many):
+        some = _predict_by_plan(network, x[start : start + many])
+        for low in range(start, min(start + many, len(x)), batch_size):
+            high = min(low + batch_size, len(x))
+            part = network.forward(batches.take(low, high)) if some is None else some[low - start : high - start]
+            yield low, high, part
 
 
 def random_layers(network):

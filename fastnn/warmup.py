@@ -170,7 +170,13 @@ def _tasks(dtype):
         return [*front, layers.Flatten(), layers.Sigmoid(), dense(24, 3)]
 
     def pools():
-        front = [layers.MaxPool2d(3, 1, 1), layers.AvgPool2d(3, 2, 1), layers.AvgPool2d(2), conv(2, 3, 1), layers.MaxPool2d(17, 1, 8)]
+        front = [
+            layers.MaxPool2d(3, 1, 1),
+            layers.AvgPool2d(3, 2, 1),
+            layers.AvgPool2d(2),
+            conv(2, 3, 1),
+            layers.MaxPool2d(17, 1, 8),
+        ]
         return [*front, layers.Residual(layers.LeakyReLU()), layers.Flatten(), dense(3 * 5 * 5, 3)]
 
     def one_axis():
@@ -186,7 +192,14 @@ def _tasks(dtype):
         return [conv(2, 3, 3), layers.LogSoftmax(1)]
 
     def features():
-        return [layers.ReLU(), conv(1, 2, 2), layers.Flatten(), layers.BatchNorm1d(4, dtype=dtype), dense(4, 3), layers.Softmax(1)]
+        return [
+            layers.ReLU(),
+            conv(1, 2, 2),
+            layers.Flatten(),
+            layers.BatchNorm1d(4, dtype=dtype),
+            dense(4, 3),
+            layers.Softmax(1),
+        ]
 
     def flat():
         return [conv(1, 2, 2), layers.Flatten()]

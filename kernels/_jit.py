@@ -2,7 +2,8 @@
 
 Numba keys its cache on the file of the function alone; a change in a callee in another file, or in a flag, would run old
 machine code. Here the cache folder is named by a stamp over the text of every kernel file and every setting that changes
-code generation, so that any edit starts an empty folder.
+code generation, so that any edit starts an empty folder. Kernels of a user's own, in other files, have a digest of all that
+they refer to in their names.
 """
 
 import contextlib
@@ -14,8 +15,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
 
 import numba
+import numpy as np
 from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
@@ -37,6 +40,75 @@ def stamp():
     settings = (config.BOUNDSCHECK, config.OPT, config.ENABLE_AVX, config.LOOP_VECTORIZE, config.SLP_VECTORIZE)
     digest.update(repr((numba.__version__, sys.version_info[:2], sorted(FASTMATH), settings)).encode())
     return digest.hexdigest()[:20]
+
+
+def digest(function):
+    """Digest of a kernel outside of this package: its code, and the functions and values that it refers to, and so on.
+
+    Empty for the package's own, which `stamp` has.
+    """
+    if _is_known(function.__module__):
+        return ""
+    found = hashlib.sha256()
+    _add(found, function, {})
+    return "_" + found.hexdigest()[:12]
+
+
+_KNOWN = (__name__.rpartition(".")[0], "numba", "numpy", "math", "builtins")
+
+
+def _is_known(module):
+    """Whether the stamp, or the version of a library, says what is in a module."""
+    return any(module == known or str(module).startswith(known + ".") for known in _KNOWN)
+
+
+def _add(found, value, seen):
+    """Add to a digest what compiled code makes of a value that it refers to."""
+    value = getattr(value, "_function", value)  # of a Kernel
+    options, value = getattr(value, "targetoptions", None), getattr(value, "py_func", getattr(value, "_defn", value))
+    found.update(f"{type(value).__name__} {options}\0".encode())
+    if isinstance(value, FunctionType):
+        if id(value) in seen:
+            found.update(f"{seen[id(value)]}\0".encode())
+            return
+        seen[id(value)] = len(seen)
+        found.update(f"{value.__module__}.{value.__qualname__}\0".encode())
+        if not _is_known(value.__module__):
+            names = _add_code(found, value.__code__)
+            _add(found, value.__defaults__, seen)
+            for cell in value.__closure__ or ():
+                _add(found, cell.cell_contents, seen)
+            for name in sorted(names & value.__globals__.keys()):
+                _add_global(found, value.__globals__[name], names, seen)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            _add(found, item, seen)
+    elif isinstance(value, np.ndarray):
+        found.update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
+    elif isinstance(value, (ModuleType, type)):
+        found.update(value.__name__.encode())
+    elif isinstance(value, (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)):
+        found.update(repr(value).encode())
+
+
+def _add_global(found, value, names, seen):
+    """A global that code refers to; of a module whatever has one of the names in that code."""
+    _add(found, value, seen)
+    if isinstance(value, ModuleType) and not _is_known(value.__name__):
+        for name in sorted(names & vars(value).keys()):
+            _add(found, vars(value)[name], seen)
+
+
+def _add_code(found, code):
+    """Add bytecode and constants, those of functions inside too; returns the names of globals and attributes in it."""
+    names = set(code.co_names)
+    found.update(code.co_code + repr((code.co_names, code.co_varnames)).encode())
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= _add_code(found, constant)
+        else:
+            found.update(repr(constant).encode())
+    return names
 
 
 @functools.cache

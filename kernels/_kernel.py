@@ -257,7 +257,7 @@ class Kernel:
         scope |= {f"pointer_{_CODES[dtype]}": pointer for dtype, pointer in POINTERS.items()}
         code = compile(_entry_source(layout, self.takes_scratch), inspect.getfile(self._function), "exec")
         exec(code, scope)
-        name = self._function.__qualname__ + "_" + "_".join(layout).replace(":", "d")
+        name = "_".join([self._function.__qualname__, *layout]).replace(":", "d") + _jit.digest(self._function)
         return compile_entry(scope["entry"], self._function.__module__, name, _SIGNATURE)
 
     def phase(self, args, items, chunk=1):

@@ -214,7 +214,9 @@ def test_info(capsys):
     assert f"numpy            {np.__version__}" in lines
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["info", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["warmup", "--help"], ["info", "--help"], ["--version"]]
+)
 def test_help(capsys, arguments):
     with pytest.raises(SystemExit) as stop:
         cli.main(arguments)

@@ -9,7 +9,10 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples"
 # Arguments that make it quick, and what it prints then.
-RUNS = {"train_lenet.py": (["--epochs", "1", "--samples", "1000", "--save", "lenet5.safetensors"], "test accuracy")}
+RUNS = {
+    "train_lenet.py": (["--epochs", "1", "--samples", "1000", "--save", "lenet5.safetensors"], "test accuracy"),
+    "own_kernel.py": ([], "plan and layers agree"),
+}
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.py")))

@@ -10,7 +10,7 @@
 A plan compiles no code: it is a table of addresses of kernels that are compiled once for all networks. Networks with a part
 that no plan knows run layer by layer, with the same results.
 
-For kernels of your own (docs/plan.md): `operation`, `Op`, `kernel`, `block_at`, `lanes_in`.
+For kernels of your own (docs/plan.md): `operation`, `Op`, `kernel`, `lanes_in`, `block_at`, `locate`, `vectors`.
 """
 
 import importlib
@@ -19,15 +19,22 @@ from .operations import operation as operation
 from .tensors import Op as Op
 from .tensors import Unsupported as Unsupported
 
-_KERNEL_TOOLS = {"kernel": "_kernel", "block_at": "lanes.layout", "lanes_in": "lanes.layout"}
+_KERNEL_TOOLS = {
+    "kernel": ("_kernel", "kernel"),
+    "block_at": ("lanes.layout", "block_at"),
+    "lanes_in": ("lanes.layout", "lanes_in"),
+    "locate": ("lanes.layout", "locate"),
+    "vectors": ("lanes.vectors", None),
+}
 
 
 def __getattr__(name):
     # On first use: importing fastnn does not import the kernels of plans.
     if name not in _KERNEL_TOOLS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"..kernels.{_KERNEL_TOOLS[name]}", __name__)
-    return globals().setdefault(name, getattr(module, name))
+    where, attribute = _KERNEL_TOOLS[name]
+    module = importlib.import_module(f"..kernels.{where}", __name__)
+    return globals().setdefault(name, getattr(module, attribute) if attribute else module)
 
 
 def __dir__():

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .. import kernels as fastnn_kernels
 from .. import losses
 from ..kernels.gemm import EMPTY
 from ..kernels.lanes import losses as kernels
@@ -21,6 +22,8 @@ def target_dtype(loss, target, dtype):
     kind = type(loss)
     if kind not in _STEPS:
         raise Unsupported(f"{kind.__name__} has no kernels in the plan")
+    if loss._own_kernels not in (None, fastnn_kernels):
+        raise Unsupported(f"{kind.__name__} runs on the reference kernels")
     if kind in (losses.CrossEntropyLoss, losses.NLLLoss):
         if target.dtype.kind not in "iu":
             raise Unsupported(f"{kind.__name__} of probabilities has no kernels in the plan")
@@ -37,7 +40,11 @@ class LossSteps:
         Of the last batch: loss, divisor and so on, under the names in `kernels.lanes.losses`.
     meters : (METERS,) float64 array
         Sums over batches.
+    follow : callable or None
+        To call before a step: takes over what the user has written into the weights of the loss. None without weights.
     """
+
+    follow = None
 
     def __init__(self, program, loss, output, target_kind):
         self.results, self.meters = np.zeros(kernels.RESULTS), np.zeros(kernels.METERS)
@@ -69,13 +76,19 @@ class LossSteps:
         args = self.partial, self.results, self.meters, self.program.cells, self.mean, self.elements
         return kernels.finish_loss.phase(args, 1)
 
+    def _follow(self, follow):
+        self.follow = follow
+        follow()
+
     def _classes(self):
         """Arguments that losses over classes share; labels are checked before anything else."""
         if self.output.positions != 1:
             raise Unsupported("a loss over classes at several positions")
         self.counts_hits = True
         C, loss, labels = self.output.channels, self.loss, np.empty(0, self.kind)
-        weight = np.ones(C, self.program.dtype) if loss.weight is None else loss.weight.astype(self.program.dtype)
+        weight = np.ones(C, self.program.dtype)
+        if loss.weight is not None:
+            self._follow(lambda: np.copyto(weight, loss.weight, casting="same_kind"))
         args = labels, weight, C, loss.ignore_index, self.results, self.program.cells
         self.program.prepare("labels", lambda place: [kernels.check_labels.phase(args, 1)], first=True)
         return C, weight, labels
@@ -101,13 +114,17 @@ class LossSteps:
     def bce_with_logits(self):
         sizes, dtype = (self.output.channels, self.output.positions), self.program.dtype
         self.elements = self.output.size
+        shape, loss = self.output.sample_shape, self.loss
+
+        def element_weights():
+            return [kernels.element_weights(array, shape, dtype) for array in (loss.weight, loss.pos_weight)]
+
         try:
-            weights = [
-                kernels.element_weights(array, self.output.sample_shape, dtype)
-                for array in (self.loss.weight, self.loss.pos_weight)
-            ]
+            weights = element_weights()
         except ValueError as error:
             raise Unsupported(str(error)) from None
+        if loss.weight is not None or loss.pos_weight is not None:
+            self._follow(lambda: [np.copyto(*pair) for pair in zip(weights, element_weights())])
         shared = self.mean, self.partial, self.program.cells
         self._step(lambda dx, x: (self.like, dx, x, *sizes, *weights, *shared), kernels.bce_with_logits)
 

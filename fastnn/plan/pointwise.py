@@ -7,6 +7,7 @@ from ..kernels.gemm import EMPTY
 from ..kernels.lanes import elementwise, samples, softmax
 from ..kernels.lanes.layout import CELLS, INDEX, X, aligned_zeros
 from ..kernels.lanes.reorder import reorder
+from ..layers.base import running
 from .tensors import Op
 
 
@@ -122,8 +123,8 @@ class Drop(Op):
 
     def draw(self, count, dtype):
         """Draw the masks of a batch of `count` samples; the layer keeps the array."""
-        mask = self.layer._draw_mask((count, *self.out.sample_shape), dtype)
-        self.drawn = mask
+        with running(reuse=True):
+            mask = self.layer._draw_mask((count, *self.out.sample_shape), dtype)
         self.cells[[SAMPLES, START, INDEX, X]] = count, 0, 0, mask.ctypes.data
 
     def backward(self, program):

@@ -120,12 +120,14 @@ class TrainingPlan:
             self._loss_in_python()
         program.kind = "backward"
         for op in reversed(self.graph.ops):
-            op.backward(program)
+            if op.out.root.has_gradient:
+                op.backward(program)
         program.kind = "update"
         self._add_update(params, grads)
         self.chains = program.build()
 
-        self._drops = [op for op in self.graph.ops if isinstance(op, Drop)]
+        run_order = {layer: place for place, (_, layer) in enumerate(network.walk())}  # layers may share a generator
+        self._drops = sorted((op for op in self.graph.ops if isinstance(op, Drop)), key=lambda op: run_order[op.layer])
         self._in_python = self._drops or self.loss_steps is None or self.update is None
         self._smallest = min((op.out.positions for op in self.graph.ops if isinstance(op, Norm)), default=2)
         work = sum(step.macs for step, _ in self.chains.steps) * size / _MACS_PER_NS
@@ -134,7 +136,6 @@ class TrainingPlan:
         self._order = None
         if self.loss_steps is not None:
             self.cells[VALUE] = self.loss_steps.results.ctypes.data + 8 * LOSS
-        self._samples = -1
         self._slice = 1  # batches
 
     # --- what the chains are made of
@@ -215,8 +216,11 @@ class TrainingPlan:
         head, stride, cells_at, in_python = chains.heads[0], chains.stride, self._cells_at, self._in_python
         words, optimizer, update = memoryview(cells), self.optimizer, self.update
         chosen, leave, from_buffer = kernels._active.get, update and update.leave, c_char.from_buffer
-        if not in_python:
-            follow, divisors, own = self.loss_steps.follow, memoryview(self.loss_steps.results), self.loss.__dict__
+        if self.loss_steps is None:
+            check, output_shape = getattr(self.loss, "check", None), self.graph.output.sample_shape
+        else:
+            check, divisors, own = None, memoryview(self.loss_steps.results), self.loss.__dict__
+            follow = self.loss_steps.follow
 
         def step(x, y):
             try:
@@ -236,12 +240,13 @@ class TrainingPlan:
                     return None
                 x_at, y_at = x.ctypes.data, y.ctypes.data
             if in_python:
+                if check is not None:
+                    check((count, *output_shape), y)
                 cells[X], cells[Y], cells[INDEX] = x_at, y_at, 0
-                return self.run(0, count, y)
+                return self._run_in_pieces(0, count, y)
             threads = ready_threads() if self._parallel else 1
             if threads > chains.threads:
                 chains.ready(threads)
-            self._samples = count
             if follow is not None:
                 follow()
             value = run_step(head, threads, chains.scratch, stride, cells_at, x_at, y_at, count)
@@ -259,27 +264,16 @@ class TrainingPlan:
         failed, self.cells[STATUS] = self.cells[STATUS] != 0, 0
         return failed
 
-    def run(self, start, count, y, meter=None):
-        """One step on `count` samples from `start` on, of the data whose addresses are in the cells."""
-        cells, chains = self.cells, self.chains
-        cells[START] = start
-        if count != self._samples:
-            cells[SAMPLES], cells[BLOCKS] = count, -(-count // self.program.lanes)
-            self._samples = count
-        threads = ready_threads() if self._parallel else 1
-        if threads > chains.threads:
-            chains.ready(threads)
-        if self._in_python:
-            return self._run_in_pieces(start, count, y, meter, threads)
-        run_chain(chains.heads[0], threads, chains.scratch, chains.stride, self._cells_at)
-        if self._failed():
-            return None
-        self.update.leave()
-        return self.loss_steps.value()
+    def _run_in_pieces(self, start, count, y, meter=None):
+        """One step with dropout, a loss or an optimizer that work in Python.
 
-    def _run_in_pieces(self, start, count, y, meter, threads):
-        """`run` with dropout, a loss or an optimizer that work in Python."""
+        It takes `count` samples from `start` on, of the data whose addresses are in the cells. Returns the loss, or None, with
+        nothing done, if a label is out of range.
+        """
         cells, chains, loss, program = self.cells, self.chains, self.loss, self.program
+        cells[START], cells[SAMPLES], cells[BLOCKS] = start, count, -(-count // program.lanes)
+        threads = ready_threads() if self._parallel else 1
+        chains.ready(threads)
 
         def run(number):
             run_chain(chains.heads[number], threads, chains.scratch, chains.stride, self._cells_at)
@@ -345,9 +339,11 @@ class TrainingPlan:
         cells, chains = self.cells, self.chains
         if self._in_python:
             count = min(batch, end - start)
-            if self.run(start, count, self._y, meter) is None:
+            if self._run_in_pieces(start, count, self._y, meter) is None:
                 raise ValueError("Trainer: a label is out of range")
             return start + count
+        if self.loss_steps.follow is not None:
+            self.loss_steps.follow()
         stop = min(end, start + self._slice * batch)
         cells[START] = start
         threads = ready_threads() if self._parallel else 1
@@ -355,13 +351,17 @@ class TrainingPlan:
         before = time.perf_counter()
         run_batches(chains.heads[0], threads, chains.scratch, chains.stride, self._cells_at, stop, batch)
         seconds = time.perf_counter() - before
-        self._samples = -1
+        self.update.leave()
         if self._failed():
             raise ValueError("Trainer: a label is out of range")
-        self.update.leave()
+        self.loss_steps.value()
         done = math.ceil((stop - start) / batch)
         self._slice = max(1, min(2 * self._slice, int(_SLICE_SECONDS / max(seconds / done, 1e-9))))
         return stop
+
+    def end(self):
+        """Let go of the epoch's data."""
+        self._x = self._y = self._order = self._draws = None
 
     def figures(self, meter):
         """Loss and accuracy since `begin`, as `Trainer` reports them."""

@@ -9,7 +9,6 @@ the input. Nothing is packed and nothing is copied.
 
 import numpy as np
 
-from .. import simd
 from .._jit import jit
 from .._kernel import flat, kernel
 from .._threads import BLOCKS
@@ -69,8 +68,10 @@ def _rows_times_columns(frame, tile, steps, plan, width, weight, bias, shape, gr
 
 
 @jit
-def _class_of_positions(frame, tile, steps, plans, weight, bias, shape, group, table, width, positions, count, blocks, places):
-    """The columns of one class: `count` positions of each of `blocks` blocks, as many as `width` at a time."""
+def _class_of_positions(frame, tile, steps, plans, table, width, weights, columns_of_class):
+    """The columns of one class, as many as `width` at a time: (positions, how many, of how many blocks, places)."""
+    weight, bias, shape, group = weights
+    positions, count, blocks, places = columns_of_class
     out, out_step, x, x_step = places
     left = count * blocks
     block, position = 0, 0
@@ -92,7 +93,7 @@ def _class_of_positions(frame, tile, steps, plans, weight, bias, shape, group, t
 def affine(
     like, out, x, weight, bias, classes, taps, positions, plans, steps, shape, group, options, cells, tile, first, last, scratch
 ):
-    """out[c, v] = start + sum_k weight[c, k] * x[k, v] for rows c of all groups, positions v of a class, entries k of its table.
+    """out[c, v] = start + sum_k weight[c, k] * x[k, v] for rows c of all groups, positions v of a class, its table's entries k.
 
     Items: blocks, or, if there are `parts` of them, parts of the positions or else of the rows of all blocks.
     `options`: how sums start, whether a rectifier follows, parts (0: items are blocks).
@@ -133,11 +134,12 @@ def affine(
                     frame[tiles.OUTER] = classes[c, OUTER]
                     frame[tiles.A_OUTER] = classes[c, A_OUTER]
                     frame[tiles.B_OUTER] = classes[c, B_OUTER]
-                    at, width = classes[c, POSITIONS_AT], classes[c, WIDTH]
-                    _class_of_positions(
-                        frame, tile, steps, plans, a, bias_a, row_shape, group, table, width, positions[at + begin :], end - begin,
-                        step, places,
-                    )
+                    columns = positions[classes[c, POSITIONS_AT] + begin :], end - begin, step, places
+                    weights = a, bias_a, row_shape, group
+                    _class_of_positions(frame, tile, steps, plans, table, classes[c, WIDTH], weights, columns)
+
+
+NO_CELLS = np.zeros(1, np.int64)
 
 
 def _record(tables, out, x, weight, bias, items, chunk, relu, accumulate, parts, cells):
@@ -147,9 +149,6 @@ def _record(tables, out, x, weight, bias, items, chunk, relu, accumulate, parts,
     options = (start, int(relu), parts)
     args = (EMPTY[dtype], tuple(out), tuple(x), *arrays, tables.shape, tables.group, options, cells, tiles.affine(dtype))
     return affine.phase(args, items, chunk)
-
-
-NO_CELLS = np.zeros(1, np.int64)
 
 
 def forward_record(out, x, weight, bias, geometry, blocks, chunk, *, relu=False, accumulate=False):

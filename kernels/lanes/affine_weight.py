@@ -29,27 +29,26 @@ from .taps import (
 
 
 @jit
-def _copy_to_planes(pointer, target, source, first_channel, last_channel, top, rows, copy):
-    """Put rows of x from `top` on into planes, one for each channel; with columns of zeros before and behind, if there are any."""
-    plane, width, columns, left, pixel, height, _, _ = copy
+def _copy_to_planes(pointer, target, source, first_channel, last_channel, begin, end, copy):
+    """Fill rows begin .. end of planes, one for each channel, from x; with borders of zeros, if they have any."""
+    plane, width, height, columns, top, left, pixel, _ = copy
     line = simd.VECTOR_BYTES // simd.itemsize(pointer)
     plane, pixel = plane // simd.itemsize(pointer), pixel // simd.itemsize(pointer)
     target = simd.retype(pointer, target)
     source = simd.retype(pointer, source)
-    bordered = width != columns or left > 0
-    for r in range(rows):
-        inside = 0 <= top + r < height
-        if bordered:
-            for c in range(last_channel - first_channel):
+    channels = last_channel - first_channel
+    for r in range(begin, end):
+        if width != columns or left > 0 or r < top or r >= top + height:
+            for c in range(channels):
                 zeros = simd.shift(target, c * plane + r * width * line)
                 for i in range(width * line):
                     zeros[i] = 0
-        if inside:
-            row = simd.shift(source, (top + r) * columns * pixel + first_channel * line)
+        if r >= top and r < top + height:
+            row = simd.shift(source, (r - top) * columns * pixel + first_channel * line)
             for w in range(min(columns, width - left)):
                 to = simd.shift(target, (r * width + left + w) * line)
                 at = simd.shift(row, w * pixel)
-                for c in range(last_channel - first_channel):
+                for c in range(channels):
                     copy_vector(simd.shift(to, c * plane), simd.shift(at, c * line))
 
 
@@ -76,27 +75,48 @@ def _copy_rows_of_tile(pointer, target, source, positions, rows, copy):
 
 @kernel()
 def affine_weight(
-    like, dweight, dbias, x, dout, work, column_blocks, columns_tiles, columns, positions, bounds, steps, strips, shape, group, row,
-    copy_x, copy_dout, options, cells, tile, first, last, scratch,
+    like,
+    dweight,
+    dbias,
+    x,
+    dout,
+    work,
+    column_blocks,
+    column_tiles,
+    columns,
+    positions,
+    bounds,
+    steps,
+    strips,
+    shape,
+    group,
+    row,
+    copy_x,
+    copy_dout,
+    options,
+    cells,
+    tile,
+    first,
+    last,
+    scratch,
 ):
     """dweight[s, f, c] = sum over the blocks of set s, positions and lanes of dout[f] * x[c], dbias[s, f] that of dout[f].
 
     Items: blocks, `chunk` of them a set; or, if `options` say so, parts (groups, rows, columns) of one set for all blocks.
     `options`: chunk, parts of groups, rows, columns.
     """
-    groups, together = shape
+    groups, together, batch, group_channels = shape
     a_group, b_group, c_group, bias_group = group
     chunk, group_parts, row_parts, column_parts = options
-    plane, width, before, channels = copy_x[0], copy_x[1], copy_x[6], copy_x[7]
+    plane, channels = copy_x[0], copy_x[7]
     dout_lines = copy_dout[1]
     frame = tiles.frame()
-    frame[tiles.DOT_C_ROW] = row
     pointer = simd.pointer(like, 0)
     item_bytes, line = like.itemsize, simd.VECTOR_BYTES
     whole = group_parts > 0
     x_copies = locate(work, 0, 0, scratch)
     dout_copies = x_copies + plane * channels * together
-    bias_tile = columns_tiles.shape[0] - 1
+    bias_tile = column_tiles.shape[0] - 1
     for item in range(first, last if whole else first + 1):
         g_first, g_last, s_first, s_last, c_first, c_last = 0, groups, 0, steps.shape[0], 0, column_blocks.shape[0]
         first_block, last_block, target = first, last, 0
@@ -116,46 +136,52 @@ def affine_weight(
             count = min(together, last_block - block)
             frame[tiles.DOT_OUTER] = count
             frame[tiles.DOT_A_OUTER] = dout[1]
-            frame[tiles.DOT_B_OUTER] = x[1]
+            frame[tiles.DOT_B_OUTER] = channels * plane if plane > 0 else x[1]
             dout_at, x_at = locate(dout, block, first, scratch), locate(x, block, first, scratch)
-            for g in range(g_first, g_last):
+            for number in range((g_last - g_first + batch - 1) // batch * (c_last - c_first)):
+                g0, column_block = g_first + number // (c_last - c_first) * batch, c_first + number % (c_last - c_first)
+                g_end = min(g0 + batch, g_last)
+                t_first, t_last = column_blocks[column_block, 0], column_blocks[column_block, 1]
+                channel, last_channel = column_blocks[column_block, 2], column_blocks[column_block, 3]
+                last_channel += (g_end - g0 - 1) * group_channels
+                with_bias = 1 if dbias.size > 0 and column_block == 0 else 0
+                rows_copied = 0
                 for strip in range(strips.shape[0]):
-                    pixel, pixels, top, rows_of_x = strips[strip]
+                    pixel, pixels, rows_needed = strips[strip, 0], strips[strip, 1], strips[strip, 2]
                     frame[tiles.ADDING] = 0 if block == first_block and strip == 0 else 1
-                    for column_block in range(c_first, c_last):
-                        t_first, t_last, channel, last_channel = column_blocks[column_block]
+                    if plane > 0 and rows_needed > rows_copied:
+                        for n in range(count):
+                            to, source = x_copies + n * channels * plane, x_at + n * x[1] + g0 * b_group
+                            _copy_to_planes(pointer, to, source, channel, last_channel, rows_copied, rows_needed, copy_x)
+                        rows_copied = rows_needed
+                    for part in range((g_end - g0) * (s_last - s_first)):
+                        g, s = g0 + part // (s_last - s_first), s_first + part % (s_last - s_first)
+                        f, rows = steps[s, 0], steps[s, 1]
                         frame[tiles.DOT_B] = x_at + g * b_group
                         if plane > 0:
+                            frame[tiles.DOT_B] = x_copies + ((g - g0) * group_channels - channel) * plane
+                        a = dout_at + g * a_group + f * line
+                        if copy_dout[0] > 0:
                             for n in range(count):
-                                to, source = x_copies + n * channels * plane, x_at + n * x[1] + g * b_group
-                                _copy_to_planes(pointer, to, source, channel, last_channel, top - before, rows_of_x, copy_x)
-                            frame[tiles.DOT_B] = x_copies - channel * plane - top * width * line
-                            frame[tiles.DOT_B_OUTER] = channels * plane
-                        with_bias = 1 if dbias.size > 0 and column_block == 0 else 0
-                        for s in range(s_first, s_last):
-                            f, rows = steps[s]
-                            a = dout_at + g * a_group + f * line
-                            if copy_dout[0] > 0:
-                                for n in range(count):
-                                    to = dout_copies + n * pixels * dout_lines * line
-                                    source = a + n * dout[1] + pixel * copy_dout[0]
-                                    _copy_rows_of_tile(pointer, to, source, pixels, rows, copy_dout)
-                                a = dout_copies - pixel * dout_lines * line
-                                frame[tiles.DOT_A_OUTER] = pixels * dout_lines * line
-                            frame[tiles.DOT_A] = a
-                            frame[tiles.DOT_C] = dweight_at + g * c_group + f * row
-                            for t in range(t_first, t_last + with_bias):
-                                number = bias_tile if t == t_last else t
-                                of_class = columns_tiles[number, 0]
-                                begin = bounds[of_class, strip]
-                                frame[tiles.ENTRIES] = positions.ctypes.data + 16 * begin
-                                frame[tiles.COUNT] = bounds[of_class, strip + 1] - begin
-                                frame[tiles.PLACES] = columns.ctypes.data + 16 * columns_tiles[number, 1]
-                                if t == t_last:
-                                    frame[tiles.DOT_C] = dbias_at + g * bias_group + f * item_bytes
-                                    frame[tiles.DOT_C_ROW] = item_bytes
-                                invoke(tile, (rows, columns_tiles[number, 2], frame))
-                            frame[tiles.DOT_C_ROW] = row
+                                to = dout_copies + n * pixels * dout_lines * line
+                                source = a + n * dout[1] + pixel * copy_dout[0]
+                                _copy_rows_of_tile(pointer, to, source, pixels, rows, copy_dout)
+                            a = dout_copies - pixel * dout_lines * line
+                            frame[tiles.DOT_A_OUTER] = pixels * dout_lines * line
+                        frame[tiles.DOT_A] = a
+                        frame[tiles.DOT_C] = dweight_at + g * c_group + f * row
+                        frame[tiles.DOT_C_ROW] = row
+                        for t in range(t_first, t_last + with_bias):
+                            at = bias_tile if t == t_last else t
+                            of_class = column_tiles[at, 0]
+                            begin = bounds[of_class, strip]
+                            frame[tiles.ENTRIES] = positions.ctypes.data + 16 * begin
+                            frame[tiles.COUNT] = bounds[of_class, strip + 1] - begin
+                            frame[tiles.PLACES] = columns.ctypes.data + 16 * column_tiles[at, 1]
+                            if t == t_last:
+                                frame[tiles.DOT_C] = dbias_at + g * bias_group + f * item_bytes
+                                frame[tiles.DOT_C_ROW] = item_bytes
+                            invoke(tile, (rows, column_tiles[at, 2], frame))
 
 
 @jit
@@ -169,7 +195,24 @@ def _add_tail(target, target_row, source, rows, columns, lane_count, adding):
 
 @kernel()
 def affine_weight_outer(
-    like, dweight, dbias, x, dout, work, places, plans, steps, lanes, shape, options, cells, tile, transpose, first, last, scratch
+    like,
+    dweight,
+    dbias,
+    x,
+    dout,
+    work,
+    places,
+    plans,
+    steps,
+    lanes,
+    shape,
+    options,
+    cells,
+    tile,
+    transpose,
+    first,
+    last,
+    scratch,
 ):
     """dweight[s, f, c] = sum over the samples of set s of dout[f] * x[c], dbias[s, f] that of dout[f].
 
@@ -347,7 +390,7 @@ def weight_parts_work_bytes(geometry, dtype, parts):
 
 def _copies_bytes(tables):
     """Bytes of the copies of x and dout."""
-    _, together = tables.shape
+    together = tables.shape[1]
     x = tables.copy_x[0] * tables.copy_x[-1]
     dout = int(tables.strips[:, 1].max()) * tables.copy_dout[1] * simd.VECTOR_BYTES if tables.copy_dout[0] else 0
     return together * (x + dout)

@@ -1,24 +1,26 @@
 """Which taps of a kernel meet which positions: the tables that affine kernels walk.
 
-Positions that meet the same taps form a class; a class is a rectangle of rows times columns, if need be with gaps of the stride.
+Positions that meet the same taps form a class; a class is a rectangle of rows times columns, with gaps if there is a stride.
 Within one, tap k lies at the same distance from every position, so that a table of distances and one of positions describe it.
-Border positions are classes with fewer taps: no kernel multiplies by padding, and no image is copied.
+Border positions are classes with fewer taps: outputs and gradients of inputs never multiply by padding, and copy no image.
 
 This is arithmetic in Python on a few numbers, done once for each shape and kept. All offsets are in bytes.
 """
 
 import functools
+import itertools
 from typing import NamedTuple
 
 import numpy as np
 
 from .. import simd
-from .tiles import DOT_COLUMNS, DOT_WIDTH, MAX_WIDTH, TILE_ROWS, TILE_WIDTHS
+from .tiles import DOT_COLUMNS, DOT_TALL, DOT_WIDE, MAX_WIDTH, TILE_ROWS, TILE_WIDTHS
 
 _INNER = 16  # entries of a tap table to aim at: reduction channels are folded into shorter ones
 JOINED_BELOW = 3  # positions: classes of fewer share tiles with those of other blocks
 MIN_PART_ROWS = 8
 _TILE_BYTES = 10 * 1024  # of one position's input: of more, a tile's columns do not stay in the level-1 cache
+_DEPTHWISE_WIDTH = 3  # positions: of more, the input's vectors evict each other from the level-1 cache
 _TILE_CYCLES = 24  # what a tile costs beside its multiply-adds
 _FOLDED_ROWS = 8  # taps of a kernel that covers the whole plane from which on they are the rows of its input gradient
 
@@ -178,6 +180,8 @@ def _tables(planes, reduction, a_tap, a_outer, b_position, b_outer, c_position, 
         entries = [(q * a_outer + a_tap(t), q * b_outer + t[2] * b_position) for q in range(fold) for t in taps]
         count = len(positions)
         width = _best_width(rows, count * blocks if count < JOINED_BELOW else count, depth, streamed)
+        if groups > 1 and rows == 1:
+            width = min(width, _DEPTHWISE_WIDTH)
         outer = reduction // fold if taps else 0
         classes.append((len(all_taps), len(entries), outer, fold * a_outer, fold * b_outer, len(all_positions), count, width))
         all_taps += entries
@@ -270,8 +274,9 @@ PANEL_VECTORS = 3  # columns of x that are transposed at a time, in vectors
 OUTER_BLOCKS = 8  # blocks that a panel holds: it stays in the level-1 cache
 _STRIP = 64  # positions in one dot tile, about: its rows of both sides stay in the level-1 cache
 _BORDERED_BELOW = 4  # channels of a group: of fewer, copies with borders are made, so that taps can be a tile's columns
-_COPY_BYTES = 256 * 1024  # of x, at a time
-_COPIED_FROM = 400  # multiply-adds with each vector of x: of so many, a copy pays
+_COPY_BYTES = 4 << 20  # of x, at a time
+_BATCH = 16  # channels of small groups to copy together
+_COPIED_FROM = 128  # multiply-adds with each vector of x: of so many, a copy pays
 _ALIASING_BYTES = 512  # distances that are multiples of it map positions to few sets of a cache
 
 
@@ -284,11 +289,11 @@ class WeightTables(NamedTuple):
     positions: np.ndarray  # (positions, 2): where a position's vectors lie in dout and in x
     bounds: np.ndarray  # (classes, strips + 1): the positions of a class by strips; the last class is that of all positions
     steps: np.ndarray  # (row tiles, 2): first row, rows
-    strips: np.ndarray  # (strips, 4): first position and how many; x's first row in a copy of x, rows
-    shape: tuple  # groups, blocks of a tile
+    strips: np.ndarray  # (strips, 3): first position and how many; rows of a copy of x that it needs
+    shape: tuple  # groups, blocks of a tile, groups whose copies are made together, channels of a group
     group: tuple  # distance of groups in dout, x, gradient, bias
     row: int  # distance of filters in the gradient
-    copy_x: tuple  # bytes of a plane (0: no copy), its columns, x's columns, those before x, x's pixel, x's rows, padding, channels
+    copy_x: tuple  # bytes of a plane (0: no copy), its columns, x's rows and columns, those before them, x's pixel, channels
     copy_dout: tuple  # bytes of a pixel of dout (0: no copy), lines of a position in the copy
 
 
@@ -296,7 +301,7 @@ def _even(total, most):
     """A number as (nearly) equal parts of at most so much: a list of (first, count)."""
     parts = -(-total // most)
     bounds = [total * i // parts for i in range(parts + 1)]
-    return [(a, b - a) for a, b in zip(bounds, bounds[1:])]
+    return [(a, b - a) for a, b in itertools.pairwise(bounds)]
 
 
 def _met_by_tap(geometry, size, before):
@@ -319,74 +324,76 @@ def weight_tables(geometry, dtype, column_parts=1):
     channels, filters, taps = g.channels // g.groups, g.filters // g.groups, g.taps
     pixels = g.out_size[0] * g.out_size[1]
     x_pixel, dout_pixel = g.channels * line, g.filters * line
-    # Strips of output rows.
+    # Strips of output rows; of small planes, several blocks together.
     together = max(1, _STRIP // pixels)
-    strip_rows = max(1, min(g.out_size[0], round(_STRIP / g.out_size[1])))
-    rows_of_strips = _even(g.out_size[0], strip_rows)
-    reach = (g.kernel[0] - 1) * g.dilation[0] + 1
+    rows_of_strips = _even(g.out_size[0], max(1, min(g.out_size[0], round(_STRIP / g.out_size[1]))))
     # x in planes with borders, in planes, or where it is; dout's rows of a tile side by side, or where they are.
     size, before = g.size, g.padding
     inside = _met_by_tap(g, size, before)
-    bordered = channels < _BORDERED_BELOW and len(inside) > 1
-    aliasing = channels >= _BORDERED_BELOW and x_pixel * g.stride[1] % _ALIASING_BYTES == 0
-    copied = bordered or (aliasing and filters * taps >= _COPIED_FROM)
+    few = channels < _BORDERED_BELOW
+    bordered = few and len(inside) > 1
+    aliasing = x_pixel * g.stride[1] % _ALIASING_BYTES == 0
+    uses = filters * taps // (g.stride[0] * g.stride[1])
+    copied = bordered or (aliasing and (g.groups > 1 if few else uses >= _COPIED_FROM))
     if bordered:
         size = tuple((g.out_size[d] - 1) * g.stride[d] + (g.kernel[d] - 1) * g.dilation[d] + 1 for d in range(2))
         before = (0, 0)
         inside = _met_by_tap(g, size, before)
     width = size[1]
-    plane = ((max(n for _, n in rows_of_strips) - 1) * g.stride[0] + reach) * width // 2 * 2 + 1
-    plane = plane * line if copied else 0
+    plane = (size[0] * width // 2 * 2 + 1) * line if copied else 0
     x_step, channel_step = (line, plane) if copied else (x_pixel, line)
-    dout_copied = dout_pixel % _ALIASING_BYTES == 0 and filters > max(DOT_COLUMNS)
-    dout_step = max(DOT_COLUMNS) * line if dout_copied else dout_pixel
+    tile_rows, tile_columns = DOT_WIDE if few and filters > DOT_TALL[0] else DOT_TALL
+    if filters < tile_rows:
+        tile_rows, tile_columns = filters, DOT_COLUMNS[filters]
+    dout_copied = dout_pixel % _ALIASING_BYTES == 0 and filters > tile_rows and not few
+    dout_step = tile_rows * line if dout_copied else dout_pixel
 
     positions, bounds = [], []
     everywhere = tuple(tuple(range(n)) for n in g.out_size)
     for rows, columns in [*inside, everywhere]:
         firsts = [first for first, _ in rows_of_strips] + [g.out_size[0]]
         bounds.append([len(positions) + len(columns) * sum(r < first for r in rows) for first in firsts])
-        positions += [
-            (
-                (r * g.out_size[1] + c) * dout_step,
-                ((r * g.stride[0] - (0 if copied else before[0])) * width + c * g.stride[1] - before[1]) * x_step,
-            )
-            for r in rows
-            for c in columns
-        ]
+        for r in rows:
+            row = (r * g.stride[0] - before[0]) * width - before[1]
+            positions += [((r * g.out_size[1] + c) * dout_step, (row + c * g.stride[1]) * x_step) for c in columns]
+
     blocks, tiles, all_columns = [], [], []
-    fitting = max(1, _COPY_BYTES // (plane * together)) if copied else channels
-    most = min(fitting, -(-channels // min(column_parts, channels)))
-    if most >= DOT_WIDTH:
-        most = most // DOT_WIDTH * DOT_WIDTH
+    most = max(-(-channels // column_parts), 1 if len(inside) == 1 else min(channels, tile_columns))
+    batch = 1
+    if few and g.groups > 1:  # lines of neighbouring groups lie side by side: fetch them together
+        most, batch = channels, max(1, min(g.groups, _BATCH // channels))
+    elif copied:
+        most = max(1, min(most, _COPY_BYTES // (plane * together)))
+    if most >= tile_columns:
+        most = most // tile_columns * tile_columns
     for first_channel, count in _even(channels, most):
         first_tile, block_tiles = len(tiles), []
         for number, met in enumerate(inside.values()):
-            entries = [
-                (c, ((kh * g.dilation[0] * width + kw * g.dilation[1]) * x_step + c * channel_step), (c * taps + kh * g.kernel[1] + kw) * item)
-                for c in range(first_channel, first_channel + count)
-                for kh, kw in met
-            ]
-            for first, n in _even(len(entries), DOT_WIDTH):
-                block_tiles.append((entries[first][0], (number, len(all_columns) + first, n)))
-            all_columns += [entry[1:] for entry in entries]
+            columns = [(c, kh, kw) for c in range(first_channel, first_channel + count) for kh, kw in met]
+            for first, n in _even(len(columns), tile_columns):
+                block_tiles.append((columns[first][0], (number, len(all_columns) + first, n)))
+            for c, kh, kw in columns:
+                place = (kh * g.dilation[0] * width + kw * g.dilation[1]) * x_step + c * channel_step
+                all_columns.append((place, (c * taps + kh * g.kernel[1] + kw) * item))
         tiles += [tile for _, tile in sorted(block_tiles, key=lambda tile: tile[0])]
         blocks.append((first_tile, len(tiles), first_channel, first_channel + count))
-    tiles.append((len(inside), 0, 0))
+    tiles.append((len(inside), 0, 0))  # the bias
+
     strips = []
     for first, n in rows_of_strips:
-        top = first * g.stride[0]
-        strips.append((first * g.out_size[1], n * g.out_size[1], top, (n - 1) * g.stride[0] + reach))
+        last_read = (first + n - 1) * g.stride[0] - before[0] + (g.kernel[0] - 1) * g.dilation[0]
+        strips.append((first * g.out_size[1], n * g.out_size[1], max(0, min(size[0], last_read + 1))))
     tables = ((blocks, 4), (tiles, 3), (all_columns, 2), (positions, 2), (bounds, len(strips) + 1))
+    left = g.padding if bordered else (0, 0)
     return WeightTables(
         *(np.array(table, np.int64).reshape(-1, n) for table, n in tables),
-        steps=np.array(_even(filters, max(DOT_COLUMNS)), np.int64),
+        steps=np.array(_even(filters, tile_rows), np.int64),
         strips=np.array(strips, np.int64),
-        shape=(g.groups, together),
+        shape=(g.groups, together, batch, channels),
         group=(filters * line, channels * line, filters * g.depth * item, filters * item),
         row=g.depth * item,
-        copy_x=(plane, width, g.size[1], g.padding[1] if bordered else 0, x_pixel, g.size[0], g.padding[0], most),
-        copy_dout=(dout_pixel if dout_copied else 0, max(DOT_COLUMNS)),
+        copy_x=(plane, width, *g.size, *left, x_pixel, most * batch),
+        copy_dout=(dout_pixel if dout_copied else 0, tile_rows),
     )
 
 

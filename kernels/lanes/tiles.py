@@ -18,7 +18,7 @@ from ..moves import transposed
 from ..simd import I64
 from ..tiles import _entries, _joined, _kept, _start, _switching_tile
 
-# Rows that an affine tile of a width may have: accumulators, the vectors of one step and a broadcast scalar share the registers.
+# Rows that an affine tile of a width may have: accumulators, the vectors of one step and a broadcast share the registers.
 if host.vector_registers() == 32:
     TILE_ROWS = {
         1: (24, 16, 12, 10, 8, 7, 6, 5, 4, 3, 2, 1),
@@ -36,17 +36,19 @@ TILE_WIDTHS = tuple(TILE_ROWS)
 MAX_WIDTH = max(TILE_WIDTHS)
 
 # Words of an affine tile's frame, followed by the addresses in b and c of each column.
-(A, A_ROW, A_OUTER, TAPS, INNER, B_OUTER, OUTER, C_ROW, START, BIAS, RELU, REPEAT, A_STEP, B_STEP, C_STEP, BIAS_STEP, B_AT, C_AT) = range(18)
+A, A_ROW, A_OUTER, TAPS, INNER, B_OUTER, OUTER, C_ROW, START, BIAS, RELU = range(11)
+REPEAT, A_STEP, B_STEP, C_STEP, BIAS_STEP, B_AT, C_AT = range(11, 18)
 COLUMNS = 18
 FRAME_WORDS = COLUMNS + 2 * MAX_WIDTH
 
-# Rows and columns of a dot tile; 0 columns: the sums of a's rows alone.
+# Rows of a dot tile and most columns, down to 0: the sums of a's rows alone. Then (rows, columns) to take where a is in the
+# level-1 cache, and where b is.
 if host.vector_registers() == 32:
-    DOT_COLUMNS = {6: (4, 3, 2, 1, 0), 5: (5, 4, 3, 2, 1, 0), 4: (5, 4, 3, 2, 1, 0), 3: (7, 6, 5, 4, 3, 2, 1, 0)}
-    DOT_COLUMNS |= {2: (8, 7, 6, 5, 4, 3, 2, 1, 0), 1: (8, 7, 6, 5, 4, 3, 2, 1, 0)}
+    DOT_COLUMNS = {6: 4, 5: 5, 4: 5, 3: 8, 2: 8, 1: 9}
+    DOT_TALL, DOT_WIDE = (6, 4), (3, 8)
 else:
-    DOT_COLUMNS = {3: (4, 3, 2, 1, 0), 2: (4, 3, 2, 1, 0), 1: (6, 5, 4, 3, 2, 1, 0)}
-DOT_WIDTH = 4  # columns to aim at
+    DOT_COLUMNS = {3: 4, 2: 5, 1: 6}
+    DOT_TALL, DOT_WIDE = (3, 4), (2, 5)
 
 # Words of a dot tile's frame. ENTRIES are pairs (place in a, place in b), PLACES pairs (column of b, its place in c).
 (DOT_A, DOT_B, ENTRIES, COUNT, DOT_OUTER, DOT_A_OUTER, DOT_B_OUTER, PLACES, DOT_C, DOT_C_ROW, ADDING) = range(11)
@@ -62,14 +64,13 @@ def frame(typingctx):
     """Uninitialised words on the stack, for a tile's arguments."""
 
     def codegen(context, builder, signature, args):
-        words = cgutils.alloca_once(builder, I64, FRAME_WORDS)
-        return words
+        return cgutils.alloca_once(builder, I64, FRAME_WORDS)
 
     return types.CPointer(types.int64)(), codegen
 
 
-def _multiples(emit, base, step, count):
-    """Addresses base + i * step: four from one register and three multiples of the step, then a register more."""
+def _multiples(emit, step, count):
+    """A function of a base: addresses base + i * step, four from one register and three multiples of the step."""
     builder = emit.builder
     multiples = [ir.Constant(I64, 0), step, builder.mul(step, ir.Constant(I64, 2)), builder.mul(step, ir.Constant(I64, 3))]
     four = builder.mul(step, ir.Constant(I64, 4))
@@ -82,16 +83,16 @@ def _multiples(emit, base, step, count):
             result.append(emit.at(base, multiples[i % 4]) if i % 4 else base)
         return result
 
-    return addresses if base is None else addresses(base)
+    return addresses
 
 
 def _affine_body(emit, rows, width, arguments):
     builder = emit.builder
     words = _entries(emit, arguments, 0, COLUMNS + 2 * width)
-    a, taps, bias = (builder.inttoptr(words[n], _BYTES) for n in (A, TAPS, BIAS))
+    a, bias = (builder.inttoptr(words[n], _BYTES) for n in (A, BIAS))
     b = [builder.inttoptr(words[COLUMNS + 2 * v], _BYTES) for v in range(width)]
     c = [builder.inttoptr(words[COLUMNS + 2 * v + 1], _BYTES) for v in range(width)]
-    a_rows, c_rows = _multiples(emit, None, words[A_ROW], rows), _multiples(emit, None, words[C_ROW], rows)
+    a_rows, c_rows = _multiples(emit, words[A_ROW], rows), _multiples(emit, words[C_ROW], rows)
     scalar = emit.element.as_pointer()
     # max(limit, x), written so that NaN falls on the side of x
     relu = builder.icmp_signed("!=", words[RELU], ir.Constant(I64, 0))
@@ -125,9 +126,7 @@ def _affine_body(emit, rows, width, arguments):
                 b_k = builder.add(b_o, b_k)
                 vectors = [emit.load(emit.at(column, b_k)) for column in b]
                 scalars = [read(p) for p in a_rows(emit.at(a_o, a_k))]
-                return [
-                    emit.fma(scalars[i], vectors[v], sums[i * width + v]) for i in range(rows) for v in range(width)
-                ]
+                return [emit.fma(scalars[i], vectors[v], sums[i * width + v]) for i in range(rows) for v in range(width)]
 
             return emit.loop(words[INNER], sums, inner)
 
@@ -217,7 +216,7 @@ def _lane_sums(emit, vectors):
 @_kept
 def dot(dtype):
     """Address of (rows, columns, frame)."""
-    sizes = [(rows, columns) for rows, all_columns in DOT_COLUMNS.items() for columns in all_columns]
+    sizes = [(rows, columns) for rows, most in DOT_COLUMNS.items() for columns in range(most + 1)]
     return _switching_tile(f"lanes_dot_{dtype}", dtype, sizes, ("frame",), _dot_body)
 
 

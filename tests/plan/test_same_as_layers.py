@@ -1,7 +1,5 @@
 """Steps and predictions of plans are those of the layers: every layer, loss, optimizer, kind of data and size of batch."""
 
-import copy
-
 import numpy as np
 import pytest
 
@@ -214,6 +212,10 @@ def test_losses_behind_flatten(rng, pair):
 class Signs(fnn.optimizers.Optimizer):
     """An optimizer of a user's own."""
 
+    def __init__(self, lr=0.1):
+        super().__init__()
+        self.lr = lr
+
     def _step(self, state, param, grad):
         state["steps"] = state.get("steps", 0) + 1
         param -= self.lr * np.sign(grad)
@@ -357,7 +359,7 @@ def test_layouts(layout, kind, rng, pair, close):
     for _ in range(2):  # the second step comes after one with plain arrays, too
         both.each(lambda trainer: trainer.step(x, y))
         given = x if layout == "list" else change(x)
-        both.step(given, change(y), plan=True if kind == "uint8" else layout != "big-endian")
+        both.step(given, change(y), plan=None if layout == "big-endian" else True)
         both.check()
     close(*both.each(lambda trainer: trainer.predict(given)), np.float64, "predictions")
 
@@ -412,8 +414,6 @@ def test_dropout_shared_by_layers(rng, pair):
         fnn.Dropout(0.5, rng=generator),
     )
     both = pair(network, seed=None)
-    shared = [{id(layer.rng) for layer in copy.deepcopy(network).walk() if hasattr(layer, "rng")} for _ in range(1)]
-    assert all(len(ids) <= 1 for ids in shared)
     for samples in (5, 20):
         both.step(*batch(rng, (6,), samples, np.float64, 6))
         both.check()
