@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import kernels, layers, losses, optimizers
+from .data import Augment
 from .kernels import tiles
 from .kernels._jit import cache_dir
 from .kernels._threads import num_threads, threads
@@ -116,6 +117,8 @@ class _Task:
                 trainer.step(x, target)
                 for data in (x, images):
                     trainer.fit(data, target, batch_size=16, progress=False, validation_data=(data, target))
+                    if x.ndim == 4:
+                        trainer.fit(data, target, batch_size=16, progress=False, augment=Augment(1, flip=True))
                 for data in (x, images, x[:1], x[:1], x[:1], images[:1]):  # small predictions are captured the second time
                     predict(network, data)
         profile(network, x, target, self.loss, self.optimizer)
@@ -213,7 +216,6 @@ def _tasks(dtype):
             tiles.outer_at(dtype, pieces), tiles.dot_at(dtype, pieces)
 
     sgd, adam = optimizers.SGD, optimizers.Adam
-    images = (1, 28, 28)
     return [
         task(lenet, (1, 28, 28), None, adam()),
         task(lenet, (1, 28, 28), losses.CrossEntropyLoss(label_smoothing=0.1), adam(amsgrad=True), np.int32),

@@ -163,8 +163,8 @@ def test_seed_decides_the_network(tmp_path, folder):
 
 
 def test_rate_falls_around_its_mean(monkeypatch, folder):
-    rates, step = [], fnn.Adam.update
-    monkeypatch.setattr(fnn.Adam, "update", lambda self, *arrays: rates.append(self.lr) or step(self, *arrays))
+    rates, epoch = [], fnn.Trainer._epoch
+    monkeypatch.setattr(fnn.Trainer, "_epoch", lambda self, *given: rates.append(self.optimizer.lr) or epoch(self, *given))
     train("--data", folder, "--epochs", 4, "--lr", 0.004, "--batch-size", 600)
     assert rates == pytest.approx([0.007, 0.005, 0.003, 0.001])
     assert cli._rate(0.5, 0, 1) == 0.5

@@ -106,7 +106,7 @@ class PythonLoss(fnn.Loss):
     reduction = "mean"
 
     def forward(self, prediction, target):
-        self.difference = prediction - target[:, None]
+        self.difference = prediction - target[:, None].astype(prediction.dtype)
         return float((self.difference**2).mean())
 
     def backward(self):

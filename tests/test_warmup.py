@@ -41,17 +41,19 @@ def vgg():
 def resnet():
     def block(i, o, stride):
         body = fnn.Sequential(
-            fnn.Conv2d(i, o, 3, stride, 1, bias=False), fnn.BatchNorm2d(o), relu(), fnn.Conv2d(o, o, 3, 1, 1), fnn.BatchNorm2d(o)
+            fnn.Conv2d(i, o, 3, stride, 1, bias=False), fnn.BatchNorm2d(o), relu(),
+            fnn.Conv2d(o, o, 3, 1, 1), fnn.BatchNorm2d(o),
         )
-        return [fnn.Residual(body, None if i == o else fnn.Conv2d(i, o, 1, stride, bias=False)), relu()]
+        shortcut = None if i == o else fnn.Conv2d(i, o, 1, stride, bias=False)
+        return [fnn.Residual(body, shortcut), relu()]
     front = [fnn.Conv2d(3, 12, 3, padding=1, bias=False), fnn.BatchNorm2d(12), relu()]
     return fnn.Sequential(*front, *block(12, 12, 1), *block(12, 20, 2), fnn.AdaptiveAvgPool2d(1), flat(), fnn.Dense(20, 10))
 
 def depthwise():
     def pair(i, o, stride):
         return [fnn.Conv2d(i, i, 3, stride, 1, groups=i), fnn.BatchNorm2d(i), relu(), fnn.Conv2d(i, o, 1), relu()]
-    return fnn.Sequential(fnn.Conv2d(3, 8, 3, 2), relu(), *pair(8, 20, 1), *pair(20, 24, 2), fnn.AvgPool2d(3), flat(),
-                          fnn.Dense(96, 10))
+    front = [fnn.Conv2d(3, 8, 3, 2), relu(), *pair(8, 20, 1), *pair(20, 24, 2), fnn.AvgPool2d(3)]
+    return fnn.Sequential(*front, flat(), fnn.Dense(96, 10))
 
 def one_axis():
     return fnn.Sequential(fnn.Conv1d(2, 20, 7, 2), relu(), fnn.MaxPool1d(3, 2), fnn.Conv1d(20, 9, 3, dilation=2), fnn.Tanh(),
@@ -76,6 +78,9 @@ for network, shape, optimizer in networks:
             for data in (x, rng.integers(0, 256, x.shape).astype(np.uint8)):
                 network.fit(data, np.arange(70) % 10, optimizer=optimizer, batch_size=32, progress=False)
                 network.evaluate(data, np.arange(70) % 10)
+                if data.ndim == 4:
+                    augment = fnn.data.Augment(2, flip=True)
+                    network.fit(data, np.arange(70) % 10, batch_size=32, augment=augment, progress=False)
                 for _ in range(3):
                     network.predict(data), network.predict(data[:1]), network.predict(data[:5])
     found = files() - before

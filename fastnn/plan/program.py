@@ -184,7 +184,8 @@ class Program:
     def build(self):
         """The chains in memory."""
         self.close()
-        return Chains(self, [*self._prepared, *self.phases], self._chain + 1)
+        phases, self.phases, self._prepared = [*self._prepared, *self.phases], [], []  # steps hold the program, not it them
+        return Chains(self, phases, self._chain + 1)
 
 
 def _assign(spans, size_of):

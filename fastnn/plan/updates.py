@@ -62,7 +62,13 @@ class UpdateSteps:
         return o.lr, *o.betas, o.eps, o.weight_decay, int(o.decoupled_weight_decay), int(o.amsgrad)
 
     def follow(self):
-        """Take over options and state that the user, or steps without the plan, have changed; False if that needs another plan."""
+        """Take over options and state that the user, or steps without the plan, have changed.
+
+        Returns
+        -------
+        bool
+            False if that needs another plan.
+        """
         o = self.optimizer
         state = o.state.get(FLAT)
         if not state:

@@ -1,6 +1,6 @@
 """Fixtures of the plan's tests.
 
-    pair     (network, loss, optimizer, seed=0) -> Pair: a trainer with plans and one without, of equal networks
+pair     (network, loss, optimizer, seed=0) -> Pair: a trainer with plans and one without, of equal networks
 """
 
 import copy
@@ -37,15 +37,17 @@ class Pair:
         )
         self.dtype = np.dtype(network.dtype or np.float32)
 
-    def each(self, function):
-        """``function(trainer)`` of both: (with plans, without)."""
-        result = function(self.planned)
+    def each(self, function, *args, **options):
+        """``function(trainer, ...)`` of both, or the trainer's method of that name: (with plans, without)."""
+        if isinstance(function, str):
+            function = getattr(fnn.Trainer, function)
+        result = function(self.planned, *args, **options)
         with fnn.config(plan=False):
-            return result, function(self.plain)
+            return result, function(self.plain, *args, **options)
 
     def step(self, x, y, plan=True):
-        """One step of both on a batch; the losses must be equal. `plan` is whether the first has a plan then, None for either."""
-        value, expected = self.each(lambda trainer: trainer.step(x, y))
+        """One step of both on a batch; the losses must be equal. `plan`: whether the first has one then, None for either."""
+        value, expected = self.each("step", x, y)
         assert plan in (None, self.planned._plan is not None) and self.plain._plan is None
         assert type(value) is type(expected) is float
         close(value, expected, self.dtype, "loss")

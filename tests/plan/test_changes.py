@@ -67,7 +67,7 @@ CHANGES = {
     "reference kernels of a layer": lambda t: t.network[4].body.use("reference"),
     "reference kernels of the loss": lambda t: t.loss.use("reference"),
     "reference kernels of the optimizer": lambda t: t.optimizer.use("reference"),
-    "a method of one object": lambda t: setattr(t.network[2], "forward", lambda x, *, training=False: plain_sigmoid(t, x, training)),
+    "a method of one object": lambda t: setattr(t.network[2], "forward", halved(t.network[2])),
     "weights of the loss": lambda t: setattr(t.loss, "weight", np.array([1.0, 0.5, 2])),
     "written weights of the loss": lambda t: setattr(t.loss, "weight", np.ones(3)) or t.loss.weight.__imul__([1, 2, 3]),
     "smoothing": lambda t: setattr(t.loss, "label_smoothing", 0.3),
@@ -84,8 +84,8 @@ CHANGES = {
 }
 
 
-def plain_sigmoid(trainer, x, training):
-    return type(trainer.network[2]).forward(trainer.network[2], x / 2, training=training)
+def halved(layer):
+    return lambda x, *, training=False: type(layer).forward(layer, x / 2, training=training)
 
 
 @pytest.fixture(autouse=True)
@@ -106,8 +106,8 @@ def test_training(name, optimizer, rng, pair, close):
     for _ in range(2):
         both.step(x, y, plan=None)
         both.check()
-    close(*both.each(lambda trainer: trainer.predict(x)), np.float64, "predictions")
-    both.each(lambda trainer: trainer.fit(x, y, batch_size=5, progress=False))
+    close(*both.each("predict", x), np.float64, "predictions")
+    both.each("fit", x, y, batch_size=5, progress=False)
     both.check()
 
 
@@ -118,11 +118,11 @@ def test_predictions(name, rng, pair, close):
     both = pair(network())
     for samples in (40, 3):
         for _ in range(3):
-            close(*both.each(lambda trainer: trainer.predict(x[:samples])), np.float64)
+            close(*both.each("predict", x[:samples]), np.float64)
     both.each(CHANGES[name])
     for samples in (40, 3):
         for _ in range(3):
-            close(*both.each(lambda trainer: trainer.predict(x[:samples])), np.float64, "predictions")
+            close(*both.each("predict", x[:samples]), np.float64, "predictions")
 
 
 def test_layers_that_leave_a_network(rng, close):
@@ -142,7 +142,7 @@ def test_two_trainers_of_one_network(rng, pair):
     """Each has its own state; both train the same parameters."""
     x, y = rng.standard_normal((12, 2, 6, 6)), rng.integers(0, 3, 12)
     both = pair(network(), optimizer=fnn.Adam(lr=0.01, eps=1e-3))
-    planned, plain = (fnn.Trainer(t.network, fnn.CrossEntropyLoss(), fnn.SGD(lr=0.1, momentum=0.9)) for t in (both.planned, both.plain))
+    planned, plain = both.each(lambda t: fnn.Trainer(t.network, fnn.CrossEntropyLoss(), fnn.SGD(lr=0.1, momentum=0.9)))
     for _ in range(3):
         both.step(x, y)
         planned.step(x, y)
@@ -155,7 +155,7 @@ def test_one_optimizer_of_two_trainers(rng, pair):
     """The second trainer goes on with the state that the first has left."""
     x, y = rng.standard_normal((12, 2, 6, 6)), rng.integers(0, 3, 12)
     both = pair(network(), optimizer=fnn.Adam(lr=0.01, eps=1e-3))
-    planned, plain = (fnn.Trainer(t.network, fnn.CrossEntropyLoss(reduction="sum"), t.optimizer) for t in (both.planned, both.plain))
+    planned, plain = both.each(lambda t: fnn.Trainer(t.network, fnn.CrossEntropyLoss(reduction="sum"), t.optimizer))
     for _ in range(3):
         both.step(x, y)
         both.step(x, y)

@@ -49,7 +49,7 @@ def test_epochs(kind, shuffle, drop_last, rng, pair, close):
     for batch_size in (16, 7, 100):
         if drop_last and batch_size > len(x):
             continue
-        got, expected = both.each(lambda trainer: trainer.fit(x, y, epochs=2, batch_size=batch_size, **options))
+        got, expected = both.each("fit", x, y, epochs=2, batch_size=batch_size, **options)
         assert both.planned._plan is not None
         for one, other in zip(figures(got), figures(expected)):
             assert list(one) == list(other) and one["epoch"] == other["epoch"]
@@ -77,7 +77,7 @@ def test_epochs_of_other_losses(loss, dropout, rng, pair, close):
         "a user's": lambda: (Quartic(), np.eye(4)[y]),
     }[loss]()
     both = pair(small_network(dropout=dropout), made, fnn.SGD(lr=0.01, momentum=0.5))
-    got, expected = both.each(lambda trainer: trainer.fit(x, y, epochs=3, batch_size=8, progress=False))
+    got, expected = both.each("fit", x, y, epochs=3, batch_size=8, progress=False)
     assert both.planned._plan is not None
     for one, other in zip(figures(got), figures(expected)):
         assert list(one) == list(other)
@@ -89,7 +89,7 @@ def test_epochs_of_other_losses(loss, dropout, rng, pair, close):
 def test_float32(rng, pair, close):
     x, y = images(rng, 70, "uint8")
     both = pair(small_network(np.float32), optimizer=fnn.SGD(lr=0.05, momentum=0.9))
-    got, expected = both.each(lambda trainer: trainer.fit(x, y, epochs=3, batch_size=16, progress=False))
+    got, expected = both.each("fit", x, y, epochs=3, batch_size=16, progress=False)
     close(got["loss"], expected["loss"], np.float32)
     both.check()
 
@@ -107,16 +107,17 @@ def test_options_between_epochs(rng, pair):
         trainer.stop = trainer.epoch == 4
 
     both = pair(small_network(), optimizer=fnn.Adam(lr=0.01))
-    both.each(lambda trainer: trainer.fit(x, y, epochs=9, callbacks=[schedule], progress=False))
+    both.each("fit", x, y, epochs=9, callbacks=[schedule], progress=False)
     assert both.planned.epoch == 4
     both.check()
 
 
 def test_divergence_shows_in_the_history(rng):
     x, y = images(rng)
-    for network in (small_network(), small_network(np.float32)):
-        trainer = fnn.Trainer(network, fnn.CrossEntropyLoss(), fnn.SGD(lr=1e200 if network.dtype == np.float64 else 1e30), seed=0)
-        history = trainer.fit(x.astype(network.dtype), y, epochs=4, progress=False)
+    for dtype, lr in ((np.float64, 1e200), (np.float32, 1e30)):
+        network = small_network(dtype)
+        trainer = fnn.Trainer(network, fnn.CrossEntropyLoss(), fnn.SGD(lr=lr), seed=0)
+        history = trainer.fit(x.astype(dtype), y, epochs=4, progress=False)
         assert trainer._plan is not None and not math.isfinite(history["loss"][-1])
         assert not np.isfinite(network.flat_params).all()
 
@@ -341,7 +342,8 @@ def test_evaluate_sees_what_training_changed(rng, close):
 
 def test_evaluate_can_be_interrupted():
     x, y = np.zeros((3_000_000, 16), np.uint8), np.zeros(3_000_000, np.uint8)
-    network = fnn.Sequential(fnn.Dense(16, 64, rng=0), fnn.Sigmoid(), fnn.Dense(64, 64, rng=1), fnn.Tanh(), fnn.Dense(64, 4, rng=2))
+    layers = [fnn.Dense(16, 64, rng=0), fnn.Sigmoid(), fnn.Dense(64, 64, rng=1), fnn.Tanh(), fnn.Dense(64, 4, rng=2)]
+    network = fnn.Sequential(*layers)
     network.evaluate(x[:300], y[:300])
     for call in (lambda: network.evaluate(x, y), lambda: network.predict(x)):
         timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))

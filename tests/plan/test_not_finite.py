@@ -85,7 +85,7 @@ def test_fusions(name, value, dtype, rng, pair):
         network, spoilt = fnn.Sequential(*make(dtype)), x.copy()
         spoil(where, value, spoilt, network)
         both = pair(network, optimizer=fnn.SGD(lr=0.0))
-        got, expected = both.each(lambda trainer: results(trainer, spoilt, y))
+        got, expected = both.each(results, spoilt, y)
         assert both.planned._plan is not None
         for what, array in expected.items():
             finite = np.isfinite(array)
@@ -114,9 +114,13 @@ def test_losses(value, loss, rng, pair):
         spoilt = x.copy()
         spoilt[sample, 2] = value
         both = pair(fnn.Sequential(fnn.Dense(4, 3, dtype=np.float64, rng=0)), made, fnn.SGD(lr=0.0))
-        got, expected = both.each(lambda trainer: results(trainer, spoilt, target))
+        got, expected = both.each(results, spoilt, target)
         for what, array in expected.items():
-            np.testing.assert_allclose(got[what], array, rtol=0, atol=1e-10, err_msg=what)
+            result = got[what]
+            if what == "gradients" and sample == BAD[1]:  # 0 times infinity, in lanes beyond the batch
+                assert (np.isfinite(result) == np.isfinite(array)).all()
+                array = np.where(np.isfinite(result), array, result)
+            np.testing.assert_allclose(result, array, rtol=0, atol=1e-10, err_msg=what)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -125,12 +129,10 @@ def test_padding(value, rng, pair):
     layers = [conv(2, 3, 3, padding=1, d=np.float64, rng=0), fnn.ReLU(), conv(3, 2, 3, padding=1, d=np.float64, rng=1)]
     x, y = rng.standard_normal((SAMPLES, 2, 5, 5)), rng.integers(0, 3, SAMPLES)
     for where in PLACES:
-        network, spoilt = fnn.Sequential(*layers, *classifier(np.float64, 50)), x.copy()
-        network.load_state_dict(fnn.Sequential(*layers, *classifier(np.float64, 50)).state_dict())
-        both = pair(network, optimizer=fnn.SGD(lr=0.0))
+        both, spoilt = pair(fnn.Sequential(*layers, *classifier(np.float64, 50)), optimizer=fnn.SGD(lr=0.0)), x.copy()
         for trainer in (both.planned, both.plain):
             spoil(where, value, spoilt, trainer.network)
-        got, expected = both.each(lambda trainer: results(trainer, spoilt, y))
+        got, expected = both.each(results, spoilt, y)
         for what, array in expected.items():
             assert not (np.isfinite(array) & ~np.isfinite(got[what])).any(), f"{what} with {value} in {where}"
         assert np.isfinite(got["loss"]) == np.isfinite(expected["loss"])
@@ -151,16 +153,13 @@ def test_winograd(value, dtype, rng, pair):
         for winograd in (True, False):
             with fnn.config(winograd=winograd):
                 both = pair(network, fnn.MSELoss(), fnn.SGD(lr=0.0))
-                got, expected = both.each(lambda trainer: results(trainer, spoilt, target))
+                got, expected = both.each(results, spoilt, target)
             found[winograd] = got
             assert not np.isfinite(got["loss"])
-            for what, array in expected.items():
-                # What the layers show, plans show; beyond it only positions of the same tiles.
-                bad = ~np.isfinite(array)
-                assert not (np.isfinite(got[what]) & bad).any() or what == "gradients"
+            assert (np.isfinite(got["predictions"]) <= np.isfinite(expected["predictions"])).all()
+            assert np.isfinite(got["gradients"]).all() == np.isfinite(expected["gradients"]).all()
         bad = ~np.isfinite(found[True]["predictions"])
-        assert set(np.nonzero(bad)[0]) == {sample}
-        assert set(np.nonzero(bad)[2]) <= set(range(12)) and (bad >= ~np.isfinite(found[False]["predictions"])).all()
+        assert set(np.nonzero(bad)[0]) == {sample} and not bad[sample, :, :, :3].any()
         others = np.delete(np.arange(SAMPLES), sample)
         scale = np.abs(clean).max()
         np.testing.assert_allclose(found[True]["predictions"][others], clean[others], rtol=0, atol=1e-5 * scale)
@@ -177,11 +176,11 @@ def test_a_diverged_run_recovers_with_fresh_parameters(rng, pair):
         more = np.concatenate([x, x, x])[:samples]
         labels = np.concatenate([y, y, y])[:samples]
         with np.errstate(all="ignore"):
-            both.each(lambda trainer: trainer.step(more * np.nan, labels))
-            both.each(lambda trainer: trainer.predict(more * np.nan))
+            both.each("step", more * np.nan, labels)
+            both.each("predict", more * np.nan)
         both.each(lambda trainer: trainer.network.load_state_dict(kept))
         for count in (5, SAMPLES):
             both.step(x[:count], y[:count])
             both.check()
-            got, expected = both.each(lambda trainer: trainer.predict(x[:count]))
+            got, expected = both.each("predict", x[:count])
             np.testing.assert_allclose(got, expected, rtol=0, atol=1e-10)

@@ -76,9 +76,9 @@ def test_wrong_data(name, dropout, loss, rng, pair):
         for _ in range(steps):
             both.step(x, y)
         for call, options in (("step", {}), ("fit", {"progress": False}), ("evaluate", {})):
-            got, expected = both.each(lambda trainer: error_of(trainer, call, *wrong, **options))
+            got, expected = both.each(error_of, call, *wrong, **options)
             assert got == expected
-        both.each(lambda trainer: trainer.fit(x, y, batch_size=8, progress=False))
+        both.each("fit", x, y, batch_size=8, progress=False)
         assert both.planned._plan is not None
     both.step(x, y)
     both.check()
@@ -101,7 +101,7 @@ def test_wrong_targets(loss, target, rng, pair):
     x, _ = data(rng)
     both, wrong = pair(network(), loss), target(rng)
     for call, options in (("step", {}), ("fit", {"progress": False})):
-        got, expected = both.each(lambda trainer: error_of(trainer, call, x, wrong, **options))
+        got, expected = both.each(error_of, call, x, wrong, **options)
         assert got == expected
 
 
@@ -110,10 +110,10 @@ def test_one_value_per_channel(rng, pair):
     network = fnn.Sequential(fnn.Dense(3, 4, dtype=np.float64, rng=0), fnn.BatchNorm1d(4, dtype=np.float64))
     x, y = rng.standard_normal((9, 3)), rng.integers(0, 4, 9)
     both = pair(network, optimizer=fnn.SGD(lr=0.1, momentum=0.5))
-    got, expected = both.each(lambda trainer: error_of(trainer, "step", x[:1], y[:1]))
+    got, expected = both.each(error_of, "step", x[:1], y[:1])
     assert got == expected
     both.step(x, y)
-    got, expected = both.each(lambda trainer: error_of(trainer, "step", x[:1], y[:1]))
+    got, expected = both.each(error_of, "step", x[:1], y[:1])
     assert got == expected and "more than 1 value per channel" in got[1]
 
     def fit(trainer):
@@ -124,7 +124,7 @@ def test_one_value_per_channel(rng, pair):
     got, expected = both.each(fit)
     assert got == expected
     both.check()
-    both.each(lambda trainer: trainer.fit(x, y, batch_size=4, drop_last=True, progress=False))
+    both.each("fit", x, y, batch_size=4, drop_last=True, progress=False)
     both.check()
 
 
@@ -222,6 +222,6 @@ def test_predictions(rng, pair):
     ]
     for case in wrong:
         for _ in range(3):
-            got, expected = both.each(lambda trainer: error_of(trainer, "predict", case))
+            got, expected = both.each(error_of, "predict", case)
             assert got == expected
-        both.each(lambda trainer: trainer.predict(x))
+        both.each("predict", x)

@@ -36,17 +36,26 @@ LAYERS = {
     "BatchNorm1d": ((7,), lambda d: [fnn.Dense(7, 5, dtype=d, rng=0), fnn.BatchNorm1d(5, dtype=d)]),
     "BatchNorm1d of lengths": ((3, 6), lambda d: [fnn.BatchNorm1d(3, momentum=None, dtype=d)]),
     "BatchNorm2d": ((3, 5, 5), lambda d: [fnn.BatchNorm2d(3, dtype=d), fnn.ReLU()]),
-    "plain BatchNorm2d": ((3, 5, 5), lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.BatchNorm2d(4, affine=False, dtype=d)]),
+    "plain BatchNorm2d": (
+        (3, 5, 5),
+        lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.BatchNorm2d(4, affine=False, dtype=d)],
+    ),
     "BatchNorm2d without statistics": (
         (3, 5, 5),
         lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.BatchNorm2d(4, track_running_stats=False, dtype=d)],
     ),
-    "BatchNorm2d without bias": ((3, 5, 5), lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.BatchNorm2d(4, bias=False, dtype=d)]),
+    "BatchNorm2d without bias": (
+        (3, 5, 5),
+        lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.BatchNorm2d(4, bias=False, dtype=d)],
+    ),
     "BatchNorm1d behind Flatten": ((3, 2, 2), lambda d: [fnn.Flatten(), fnn.BatchNorm1d(12, dtype=d)]),
     "Dropout": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.Dropout(0.4), fnn.ReLU()]),
     "Dropout of samples": ((3, 4, 4), lambda d: [fnn.Dropout(0.3), fnn.Conv2d(3, 2, 3, dtype=d, rng=0), fnn.Dropout(0.1)]),
     "all dropped": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.Dropout(1.0)]),
-    "Flatten in part": ((3, 4, 5), lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.Flatten(2), fnn.Conv1d(4, 2, 3, dtype=d, rng=0)]),
+    "Flatten in part": (
+        (3, 4, 5),
+        lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.Flatten(2), fnn.Conv1d(4, 2, 3, dtype=d, rng=0)],
+    ),
     "ReLU": ((7,), lambda d: [fnn.ReLU(), fnn.Dense(7, 9, dtype=d, rng=0), fnn.ReLU()]),
     "LeakyReLU": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.LeakyReLU(0.2)]),
     "Sigmoid": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.Sigmoid()]),
@@ -105,7 +114,7 @@ def test_layers(name, dtype, rng, pair, close):
         both.step(*batch(rng, shape, samples, dtype))
         both.check()
     x, _ = batch(rng, shape, 21, dtype)
-    close(*both.each(lambda trainer: trainer.predict(x)), dtype, "predictions")
+    close(*both.each("predict", x), dtype, "predictions")
 
 
 # --- losses
@@ -187,14 +196,13 @@ def test_losses_over_planes(kind, behind, rng, pair):
     network = fnn.Sequential(fnn.Conv2d(2, 3, 2, dtype=np.float64, rng=0), *(make() for make in behind))
     loss = fnn.MSELoss() if kind == "values" else fnn.CrossEntropyLoss()
     both = pair(network, loss)
+    make = {
+        "labels": lambda shape: rng.integers(0, 3, (shape[0], *shape[2:])),
+        "probabilities": lambda shape: probabilities(rng, shape),
+        "values": rng.standard_normal,
+    }[kind]
     for samples in (5, 18):
-        shape = (samples, 3, 4, 5)
-        make = {
-            "labels": lambda: rng.integers(0, 3, (samples, 4, 5)),
-            "probabilities": lambda: probabilities(rng, shape),
-            "values": lambda: rng.standard_normal(shape),
-        }[kind]
-        both.step(rng.standard_normal((samples, 2, 5, 6)), make())
+        both.step(rng.standard_normal((samples, 2, 5, 6)), make((samples, 3, 4, 5)))
         both.check()
 
 
@@ -279,7 +287,9 @@ def test_options_change_between_steps(name, options, rng, pair):
     both = pair(mlp(), optimizer=OPTIMIZERS[name]())
     before = {option: getattr(both.plain.optimizer, option) for option in options}
     for settings in ({}, options, {}, before, options):
-        both.each(lambda trainer: [setattr(trainer.optimizer, *item) for item in settings.items()])
+        for trainer in (both.planned, both.plain):
+            for option, value in settings.items():
+                setattr(trainer.optimizer, option, value)
         for _ in range(2):
             both.step(*batch(rng, (4,), 7, np.float64, 3))
             both.check()
@@ -325,14 +335,17 @@ def test_state_of_optimizers_is_everybodys(name, rng, pair):
 # --- data
 
 
-@pytest.mark.parametrize("name", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "longlong", "intc", ">i4", ">i8"])
+INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "longlong", "intc", ">i4", ">i8"]
+
+
+@pytest.mark.parametrize("name", INTEGERS)
 def test_labels_of_every_integer_type(name, rng, pair):
     x, y = batch(rng, (4,), 9, np.float64, 3)
     both = pair(mlp())
     for _ in range(2):
         both.step(x, y.astype(name))
         both.check()
-    both.each(lambda trainer: trainer.fit(x, y.astype(name), batch_size=4, progress=False))
+    both.each("fit", x, y.astype(name), batch_size=4, progress=False)
     both.check()
 
 
@@ -351,17 +364,18 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("kind", ["float64", "uint8"])
 def test_layouts(layout, kind, rng, pair, close):
-    network = fnn.Sequential(fnn.Conv2d(2, 3, 2, dtype=np.float64, rng=0), fnn.Flatten(), fnn.Dense(36, 3, dtype=np.float64, rng=1))
+    d = np.float64
+    network = fnn.Sequential(fnn.Conv2d(2, 3, 2, dtype=d, rng=0), fnn.Flatten(), fnn.Dense(36, 3, dtype=d, rng=1))
     x = rng.random((9, 2, 4, 5)) if kind == "float64" else rng.integers(0, 256, (9, 2, 4, 5)).astype(np.uint8)
     y = rng.integers(0, 3, 9)
     change = LAYOUTS[layout]
     both = pair(network)
     for _ in range(2):  # the second step comes after one with plain arrays, too
-        both.each(lambda trainer: trainer.step(x, y))
+        both.each("step", x, y)
         given = x if layout == "list" else change(x)
         both.step(given, change(y), plan=None if layout == "big-endian" else True)
         both.check()
-    close(*both.each(lambda trainer: trainer.predict(given)), np.float64, "predictions")
+    close(*both.each("predict", given), np.float64, "predictions")
 
 
 def test_bytes_in_float32(rng, pair, close):
@@ -371,7 +385,7 @@ def test_bytes_in_float32(rng, pair, close):
     for _ in range(3):
         both.step(x, y)
     both.check()
-    close(*both.each(lambda trainer: trainer.predict(x)), np.float32, "predictions")
+    close(*both.each("predict", x), np.float32, "predictions")
 
 
 def test_batches_of_any_size(rng, pair):
@@ -420,9 +434,10 @@ def test_dropout_shared_by_layers(rng, pair):
 
 
 def test_rate_of_dropout_changes(rng, pair):
-    network = fnn.Sequential(fnn.Dense(4, 9, dtype=np.float64, rng=0), fnn.Dropout(0.5), fnn.Dense(9, 3, dtype=np.float64, rng=1))
+    d = np.float64
+    network = fnn.Sequential(fnn.Dense(4, 9, dtype=d, rng=0), fnn.Dropout(0.5), fnn.Dense(9, 3, dtype=d, rng=1))
     both = pair(network)
     for p in (0.5, 0.1, 1.0, 0.0):
-        both.each(lambda trainer: setattr(trainer.network[1], "p", p))
+        both.planned.network[1].p = both.plain.network[1].p = p
         both.step(*batch(rng, (4,), 9, np.float64, 3))
         both.check()
