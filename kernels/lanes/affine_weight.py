@@ -1,6 +1,6 @@
 """Gradients of the weights and biases of convolutions and dense layers over lane blocks.
 
-    weight_record         items are blocks; every chunk of them has a set of gradients of its own, for `sum_sets_record`
+    weight_record         items are blocks; every chunk of them has a set of gradients of its own, for `updates.sum_sets`
     weight_parts_record   items are parts of the gradient, each summed over all blocks: a phase of its own
 
 Convolutions: dot tiles of filters times taps sum over positions, vector by vector, and add up lanes at the end. Layers with one
@@ -294,21 +294,6 @@ def affine_weight_outer(
                     sums[f] = total
 
 
-@kernel()
-def sum_sets(total, sets, cells, chunk, first, last):
-    """total[i] = sum of sets[s, i] over the sets that the batch's blocks fill, in the order of s. Items: elements."""
-    used = (cells[BLOCKS] + chunk - 1) // chunk
-    total_i = total[first:last]
-    part = sets[0, first:last]
-    for i in range(total_i.size):
-        total_i[i] = part[i]
-    for s in range(1, used):
-        part = sets[s, first:last]
-        for i in range(total_i.size):
-            total_i[i] += part[i]
-
-
-_SUM_CHUNK = 4096
 _NO_CELLS = np.zeros(1, np.int64)
 
 
@@ -394,9 +379,3 @@ def _copies_bytes(tables):
     x = tables.copy_x[0] * tables.copy_x[-1]
     dout = int(tables.strips[:, 1].max()) * tables.copy_dout[1] * simd.VECTOR_BYTES if tables.copy_dout[0] else 0
     return together * (x + dout)
-
-
-def sum_sets_record(total, sets, cells, chunk):
-    """The record that adds up the sets of gradients of a batch's blocks, `chunk` to a set, into `total`, of any shape."""
-    total = flat(total)
-    return sum_sets.phase((total, sets, cells, chunk), total.size, _SUM_CHUNK)

@@ -3,7 +3,6 @@
 import functools
 import time
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -67,6 +66,7 @@ def measure(dtype, threads):
 
     Examples
     --------
+    >>> import numpy as np
     >>> gflops, gbytes = measure(np.dtype(np.float32), 1)
     >>> gflops > 1 and gbytes > 1
     True

@@ -167,7 +167,7 @@ def accumulate_weight(
 
 
 def winograd_weight_record(dweight_sets, dbias_sets, x, dout, shape, blocks, chunk, work):
-    """Gradients of weight and bias: every chunk of blocks overwrites its own set, for `affine_weight.sum_sets_record`.
+    """Gradients of weight and bias: every chunk of blocks overwrites its own set, for `updates.sum_sets`.
 
     Parameters
     ----------

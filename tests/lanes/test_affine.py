@@ -9,7 +9,7 @@ import pytest
 
 from fastnn.kernels import _threads, reference
 from fastnn.kernels._threads import run
-from fastnn.kernels.lanes import affine, affine_weight
+from fastnn.kernels.lanes import affine, affine_weight, updates
 from fastnn.kernels.lanes.layout import Place, aligned_zeros, from_lanes, lanes_of, place_of, to_lanes
 from fastnn.kernels.lanes.taps import Geometry
 
@@ -119,7 +119,8 @@ def _backward_weight(x, dout, layer, how, with_bias=True):
         for gradient in (dweight_sets, dbias_sets):
             if gradient is not None:
                 totals.append(np.full(gradient.shape[1], np.nan, dtype))
-                run([affine_weight.sum_sets_record(totals[-1], gradient, _cells(x), chunk)])
+                args = totals[-1], gradient, 0, chunk, _cells(x)
+                run([updates.sum_sets.phase(args, gradient.shape[1], updates.CHUNK)])
         return totals
     totals = [np.full(layer.filters * layer.depth, np.nan, dtype)]
     if with_bias:
