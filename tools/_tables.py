@@ -54,6 +54,12 @@ def has_torch():
     return True
 
 
+def warn_if_busy():
+    """Say so where others are at work: figures are then rough, and those of engines that spin while they wait far too low."""
+    if hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.5:
+        print(f"warning: the machine is busy, its load is {os.getloadavg()[0]:.1f}", file=sys.stderr)
+
+
 def write_section(path, name, text):
     """Replace what stands in a document between the comments ``<!-- measured: name -->`` and ``<!-- end -->``."""
     with open(path, encoding="utf-8") as file:

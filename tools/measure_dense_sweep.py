@@ -21,7 +21,7 @@ import time
 from functools import partial
 
 import numpy as np
-from _tables import machine, markdown, write_section
+from _tables import machine, markdown, warn_if_busy, write_section
 
 WIDTHS, BATCHES = range(1, 301), range(1, 513)
 AT_BATCHES, AT_WIDTHS = (1, 2, 4, 8, 16, 24, 32, 64, 128, 512), (10, 32, 64, 100, 128, 200, 300)
@@ -160,6 +160,7 @@ def main():
     if unknown:
         parser.error(f"unknown ways: {', '.join(sorted(unknown))}")
 
+    warn_if_busy()
     import fastnn as fnn
 
     if arguments.threads:

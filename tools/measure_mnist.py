@@ -17,7 +17,7 @@ import shlex
 import statistics
 import sys
 
-from _tables import machine, markdown, write_section
+from _tables import machine, markdown, warn_if_busy, write_section
 
 
 class HalfCosine:
@@ -56,6 +56,7 @@ def main():
     parser.add_argument("--write", metavar="DOCUMENT", help="replace the table in a document: its section 'mnist'")
     arguments = parser.parse_args()
 
+    warn_if_busy()
     import fastnn as fnn
     import fastnn.models
 

@@ -30,7 +30,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from _tables import has_torch, machine, markdown, write_section
+from _tables import has_torch, machine, markdown, warn_if_busy, write_section
 
 KEEP_LARGE_BLOCKS = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
@@ -322,6 +322,7 @@ def main():
     if unknown:
         parser.error(f"unknown networks: {', '.join(sorted(unknown))}")
 
+    warn_if_busy()
     threads, with_torch = str(arguments.threads), has_torch() and not arguments.alone
     glibc = {f"MALLOC_{name}_": str(size) for name, size in KEEP_LARGE_BLOCKS.items()}
     os.environ |= {"OMP_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads, **glibc}

@@ -17,6 +17,9 @@ LAYERS = {
     "Conv2d 1x1": ((5, 4, 4), lambda d: [fnn.Conv2d(5, 9, 1, bias=False, dtype=d, rng=0)]),
     "grouped Conv2d": ((6, 6, 6), lambda d: [fnn.Conv2d(6, 9, 3, groups=3, dtype=d, rng=0)]),
     "depthwise Conv2d": ((6, 6, 6), lambda d: [fnn.Conv2d(6, 6, 3, padding=1, groups=6, dtype=d, rng=0)]),
+    "padding around one pixel": ((4, 1, 1), lambda d: [fnn.Conv2d(4, 6, 3, padding=1, dtype=d, rng=0)]),
+    "padding around one value": ((6, 1), lambda d: [fnn.Conv1d(6, 4, 5, padding=2, dtype=d, rng=0)]),
+    "taps beyond the image": ((3, 2, 1), lambda d: [fnn.Conv2d(3, 4, 5, padding=3, dtype=d, rng=0)]),
     "same padding": ((2, 6, 6), lambda d: [fnn.Conv2d(2, 3, 3, padding="same", dtype=d, rng=0)]),
     "two convolutions": (
         (2, 7, 7),
