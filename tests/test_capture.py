@@ -316,9 +316,11 @@ def test_a_capture_that_does_not_repeat_the_layers_is_refused(rng, monkeypatch):
 
 
 def test_large_batches_and_single_calls_are_not_captured(rng):
-    network = small()
+    network, planes = small(), fnn.Sequential(fnn.MaxPool1d(2))
     for _ in range(4):
-        network.predict(rng.standard_normal((capture.LARGEST_BATCH + 1, 4), dtype=np.float32))
+        planes.predict(rng.standard_normal((capture.LARGEST_BATCH + 1, 4, 2), dtype=np.float32))
+        assert planes._captures is None or not planes._captures.idle
+        network.predict(rng.standard_normal((capture._LARGEST_DENSE_BATCH + 1, 4), dtype=np.float32))
         network.predict(np.empty((0, 4), np.float32))
         network.predict(rng.standard_normal((3, 4), dtype=np.float32), batch_size=2)
     network.predict(rng.standard_normal((2, 4), dtype=np.float32))
@@ -450,7 +452,7 @@ def test_networks_are_dropped_with_their_captures(rng):
 
 def test_number_of_shapes_is_limited(rng):
     network = fnn.Sequential(fnn.ReLU())
-    for length in range(1, 40):
+    for length in range(1, capture._SHAPES + 20):
         for _ in range(3):
             network.predict(rng.standard_normal((1, length), dtype=np.float32))
     assert len(network._captures.idle) == capture._SHAPES

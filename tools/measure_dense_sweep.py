@@ -122,8 +122,8 @@ def measure(way, layer, launches):
 def extremes(lines, least, count):
     """The largest steps up and down: ("up" or "down", ratio above 1, line, number of the first neighbour)."""
     found = sorted((step, i, n) for i, line in enumerate(lines) for n, step in enumerate(line.steps(least)))
-    up = [("up", step, lines[i], n) for step, i, n in found[: -count - 1 : -1]]
-    return up + [("down", 1 / step, lines[i], n) for step, i, n in found[:count]]
+    up = [("up", step, lines[i], n) for step, i, n in found[: -count - 1 : -1] if step > 1]
+    return up + [("down", 1 / step, lines[i], n) for step, i, n in found[:count] if step < 1]
 
 
 def plot(all_lines, path):
@@ -154,7 +154,7 @@ def main():
     parser.add_argument("--rows", type=int, default=3, help="of each way and direction")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--plot", metavar="FILE")
-    parser.add_argument("--write", metavar="DOCUMENT", help="replace the table in a document: its section 'dense'")
+    parser.add_argument("--write", nargs="+", metavar="FILE", default=(), help="documents: replace their table")
     arguments = parser.parse_args()
     unknown = set(arguments.ways) - set(WAYS)
     if unknown:
@@ -178,8 +178,8 @@ def main():
     print(text)
     if arguments.plot:
         plot(all_lines, arguments.plot)
-    if arguments.write:
-        write_section(arguments.write, "dense", text)
+    for document in arguments.write:
+        write_section(document, "dense", text)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def main():
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"of: {'; '.join(CASES)}; default: all")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--alone", action="store_true", help="without PyTorch")
-    parser.add_argument("--write", metavar="DOCUMENT", help="replace the table in a document: its section 'memory'")
+    parser.add_argument("--write", nargs="+", metavar="FILE", default=(), help="documents: replace their table")
     arguments = parser.parse_args()
     unknown = set(arguments.networks) - set(CASES)
     if unknown:
@@ -125,8 +125,8 @@ def main():
     where = machine(arguments.threads, *([("PyTorch", "torch")] if peers else []))
     text = f"Megabytes:\n\n{markdown(header, rows)}\n\n`{command}`: {where}."
     print(text)
-    if arguments.write:
-        write_section(arguments.write, "memory", text)
+    for document in arguments.write:
+        write_section(document, "memory", text)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def main():
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=2e-3, help="default: 0.002")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--write", metavar="DOCUMENT", help="replace the table in a document: its section 'mnist'")
+    parser.add_argument("--write", nargs="+", metavar="FILE", default=(), help="documents: replace their table")
     arguments = parser.parse_args()
 
     warn_if_busy()
@@ -78,8 +78,8 @@ def main():
     text += f"\n\nLeast accuracy {min(accuracies):.2%}, mean {statistics.mean(accuracies):.2%}."
     text += f" `{command}`: {machine(fnn.num_threads())}."
     print(text)
-    if arguments.write:
-        write_section(arguments.write, "mnist", text)
+    for document in arguments.write:
+        write_section(document, "mnist", text)
 
 
 if __name__ == "__main__":

@@ -316,7 +316,7 @@ def main():
     parser.add_argument("--threads", type=int, default=fastnn.num_threads())
     parser.add_argument("--alone", action="store_true", help="without PyTorch")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
-    parser.add_argument("--write", metavar="DOCUMENT", help="replace the table in a document: its section 'train' or 'predict'")
+    parser.add_argument("--write", nargs="+", metavar="FILE", default=(), help="documents: replace their table")
     arguments = parser.parse_args()
     unknown = set(arguments.networks) - set(WORKLOADS)
     if unknown:
@@ -343,9 +343,9 @@ def main():
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
             json.dump({"machine": where, "peak_gflops": peak, "results": results}, file, indent=1)
-    if arguments.write:
-        section = ("predict" if arguments.predict else "train") + (f" batch {arguments.batch}" if arguments.batch else "")
-        write_section(arguments.write, section, text)
+    section = ("predict" if arguments.predict else "train") + (f" batch {arguments.batch}" if arguments.batch else "")
+    for document in arguments.write:
+        write_section(document, section, text)
 
 
 if __name__ == "__main__":

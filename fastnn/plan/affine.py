@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..kernels.gemm import EMPTY
-from ..kernels.lanes import affine, affine_weight, elementwise, fold, winograd, winograd_weight
+from ..kernels.lanes import affine, affine_weight, depthwise, elementwise, fold, winograd, winograd_weight
 from ..kernels.lanes.layout import aligned_zeros
 from ..kernels.lanes.taps import Geometry
 from .tensors import Op
@@ -106,6 +106,7 @@ class Affine(Op):
             self._winograd(program, out, x, shape, self.bias, 0, int(self.relu))
             return
         operands = self.weight, self.bias, self.geometry
+        direct = depthwise if depthwise.applies(self.geometry) else affine
         if self._is_own_phase(program):
 
             def make_parts(place):
@@ -117,7 +118,7 @@ class Affine(Op):
 
         def make(place):
             args = (*operands, program.blocks, program.chunk)
-            return [affine.forward_record(place(out), place(x), *args, relu=self.relu)]
+            return [direct.forward_record(place(out), place(x), *args, relu=self.relu)]
 
         program.block(self.label, make, out, x, macs=self.macs)
 
@@ -155,10 +156,11 @@ class Affine(Op):
 
             program.whole(self.label, make_parts, dx, dout, macs=self.macs, kind=kind)
         else:
+            direct = depthwise if depthwise.applies(self.geometry) else affine
 
             def make(place):
                 args = self.weight, self.geometry, program.blocks, program.chunk
-                return [affine.backward_input_record(place(dx), place(dout), *args)]
+                return [direct.backward_input_record(place(dx), place(dout), *args)]
 
             program.block(self.label, make, dx, dout, macs=self.macs, kind=kind)
 
@@ -167,13 +169,16 @@ class Affine(Op):
         dweight, dbias = self.layer.grads["weight"], self.layer.grads.get("bias")
         kind = "weight gradient"
         sets = -(-program.blocks // program.chunk)
-        if self.out.positions >= _CHAINED_POSITIONS and sets * self.weight.nbytes <= _SETS_BYTES:
+        separate = depthwise.applies(g)  # channels: few weights, and the kernel sums lanes once for all positions
+        if (separate or self.out.positions >= _CHAINED_POSITIONS) and sets * self.weight.nbytes <= _SETS_BYTES:
             weight_sets = program.gradient_sets(dweight)
             bias_sets = None if dbias is None else program.gradient_sets(dbias)
             places = weight_sets, bias_sets
             chunks = program.blocks, program.chunk
             shape = self._winograd_weight_shape(program)
-            if shape is None:
+            if separate:
+                bytes_of_work = depthwise.weight_work_bytes(g, program.dtype)
+            elif shape is None:
                 bytes_of_work = affine_weight.weight_work_bytes(g, program.dtype, program.chunk)
             else:
                 bytes_of_work = winograd_weight.weight_work_bytes(shape, program.dtype)
@@ -181,7 +186,8 @@ class Affine(Op):
 
             def make(place):
                 if shape is None:
-                    return [affine_weight.weight_record(*places, place(x), place(dout), g, *chunks, place(work))]
+                    record = depthwise.weight_record if separate else affine_weight.weight_record
+                    return [record(*places, place(x), place(dout), g, *chunks, place(work))]
                 record = winograd_weight.winograd_weight_record
                 return [record(*places, place(x), place(dout), shape, *chunks, place(work))]
 

@@ -72,10 +72,9 @@ class Graph:
             return self._add(Add(name, layer, [body, beside], self.tensor(body.sample_shape, body.plane)))
         if kind in REGISTERED:
             return self._own(name, layer, x, REGISTERED[kind])
-        make = _LOWERINGS.get(kind)
-        if make is None:
-            raise Unsupported(f"{name or 'network'} is a {kind.__name__}, which has no kernels in the plan")
-        return make(self, name, layer, x)
+        if kind not in _LOWERINGS:
+            raise _unknown(name, kind)
+        return _LOWERINGS[kind](self, name, layer, x)
 
     def _add(self, op):
         self.ops.append(op)
@@ -218,3 +217,21 @@ _LOWERINGS = {
     layers.AdaptiveAvgPool1d: Graph._pool,
     layers.AdaptiveAvgPool2d: Graph._pool,
 }
+_CONTAINERS = layers.Sequential, layers.Residual
+
+
+def check_types(network):
+    """Look for layers that no plan knows, before anything that takes longer: such networks ask again and again.
+
+    Raises
+    ------
+    Unsupported
+    """
+    for name, layer in network.walk():
+        kind = type(layer)
+        if kind not in _LOWERINGS and kind not in _CONTAINERS and kind not in REGISTERED:
+            raise _unknown(name, kind)
+
+
+def _unknown(name, kind):
+    return Unsupported(f"{name or 'network'} is a {kind.__name__}, which has no kernels in the plan")

@@ -8,7 +8,7 @@ from ..kernels._threads import START, ready_threads, run_batches
 from ..kernels.lanes.layout import INDEX, OUT, X
 from ..layers import changes
 from . import settings
-from .graph import Graph
+from .graph import Graph, check_types
 from .normalization import Norm
 from .program import Program
 from .tensors import Unsupported
@@ -100,13 +100,16 @@ def predict(network, x):
         plan = next((p for p in kept if p.key == key), None)
         if plan is not None:
             kept.remove(plan)
-    if isinstance(plan, _Refusal):
-        if plan.is_current(network):
-            _keep(network, plan)
+    if not isinstance(plan, PredictionPlan):
+        try:
+            check_types(network)
+        except Unsupported:
             return None
-        plan = None
     if plan is not None and not plan.is_current(network):
         plan = None
+    if isinstance(plan, _Refusal):
+        _keep(network, plan)
+        return None
     if plan is None:
         try:
             plan = PredictionPlan(network, *key)

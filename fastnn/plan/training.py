@@ -14,7 +14,7 @@ from ..kernels.lanes.layout import CELLS, DRAWS, INDEX, OUT, X, Y, aligned_zeros
 from ..kernels.lanes.losses import CORRECT, DIVISOR, LABELS, LOSS, TOTAL, WEIGHT
 from ..layers import changes
 from . import settings
-from .graph import Graph
+from .graph import Graph, check_types
 from .losses import LossSteps, target_dtype
 from .normalization import Norm
 from .pointwise import Drop
@@ -86,6 +86,7 @@ class TrainingPlan:
     """
 
     def __init__(self, network, loss, optimizer, x, y, size, *, separate=False, augmented=False):
+        check_types(network)
         self.augmented = augmented
         self.network, self.loss, self.optimizer, self.size = network, loss, optimizer, size
         self._count, self._options = changes.count(), changes.options
@@ -236,7 +237,7 @@ class TrainingPlan:
             try:
                 x_at, y_at = addressof(from_buffer(x)), addressof(from_buffer(y))
             except (TypeError, ValueError):  # with gaps, or read-only
-                if not (x.flags.c_contiguous and y.flags.c_contiguous):
+                if not all(isinstance(a, np.ndarray) and a.flags.c_contiguous for a in (x, y)):
                     return None
                 x_at, y_at = x.ctypes.data, y.ctypes.data
             if in_python:

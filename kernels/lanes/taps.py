@@ -409,7 +409,7 @@ class OuterTables(NamedTuple):
 
 def has_one_position(geometry):
     """Whether a layer has one output position, which every tap meets."""
-    return geometry.out_size == (1, 1) and geometry.groups == 1 and (geometry.covers_plane or geometry.size == (1, 1))
+    return geometry.groups == 1 and geometry.covers_plane
 
 
 @functools.cache

@@ -33,6 +33,7 @@ LAYERS = {
     "groups": geometry(6, 9, (7, 7), (3, 3), (2, 2), (1, 1), (1, 1), 3),
     "depthwise": geometry(8, 8, (6, 6), (3, 3), padding=(1, 1), groups=8),
     "padding beyond the plane": geometry(4, 3, (2, 3), (5, 5), padding=(2, 2)),
+    "padding around one pixel": geometry(4, 6, (1, 1), (3, 3), padding=(1, 1)),
     "1x1": geometry(17, 10, (6, 5), (1, 1)),
     "1-d": geometry(3, 5, (1, 9), (1, 3), padding=(0, 1)),
     "dense": geometry(53, 10, (1, 1), (1, 1)),

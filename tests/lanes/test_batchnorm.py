@@ -272,5 +272,5 @@ def test_local_places(chunk, dtype, rng):
     ]
     memory = np.zeros(2 * chunk * step, np.uint8)
     phases = [[phase] for phase in plan.statistics_phases()]
-    run_chain(link([*phases, records]), memory.ctypes.data, memory.size, plan.cells.ctypes.data, parallel=False)
+    run_chain(link([*phases, records]), 1, memory.ctypes.data, memory.size, plan.cells.ctypes.data)
     np.testing.assert_array_equal(from_lanes(out, len(x)), expected)

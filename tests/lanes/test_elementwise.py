@@ -94,5 +94,5 @@ def test_local_places(chunk, dtype, rng):
         elementwise.copy.phase((like, place_of(out), local, size), len(array), chunk),
     ]
     memory, cells = np.zeros(64 + chunk * step, np.uint8), np.zeros(16, np.int64)
-    run_chain(link([records]), memory.ctypes.data, memory.size, cells.ctypes.data, parallel=False)
+    run_chain(link([records]), 1, memory.ctypes.data, memory.size, cells.ctypes.data)
     np.testing.assert_array_equal(from_lanes(out, len(x)), 2 * x)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn.kernels._threads import BLOCKS, STEPS, link, run, run_chain
+from fastnn.kernels._threads import BLOCKS, STEPS, link, ready_threads, run, run_chain
 from fastnn.kernels.lanes import updates
 from fastnn.kernels.lanes.layout import CELLS
 
@@ -140,6 +140,6 @@ def test_sums_and_update_in_one_phase(rng, dtype):
     optimizer = sgd(*SGD["nesterov"])
     for _ in range(3):
         cells[STEPS] += 1
-        run_chain(chain, 0, 0, cells.ctypes.data)
+        run_chain(chain, ready_threads(), 0, 0, cells.ctypes.data)
         optimizer.update(expected, ((sets[0] + sets[1]) + sets[2]) + sets[3])
     assert param.tobytes() == expected.tobytes()

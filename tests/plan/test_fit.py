@@ -176,6 +176,8 @@ def test_interrupt_during_a_long_epoch(rng):
     trainer, other = (
         fnn.Trainer(small_network(np.float32), fnn.CrossEntropyLoss(), fnn.Adam(lr=0.01), seed=3) for _ in range(2)
     )
+    trainer.fit(x[:64], y[:64], batch_size=8, progress=False)  # compiles
+    other.fit(x[:64], y[:64], batch_size=8, progress=False)
     for _ in range(3):
         sent = []
 
@@ -191,9 +193,8 @@ def test_interrupt_during_a_long_epoch(rng):
         assert time.perf_counter() - sent[0] < 1
         thread.join()
         assert np.isfinite(trainer.network.predict(x[:5])).all()
-    assert trainer.position > 0 or trainer.epoch > 0
     trainer.fit(x, y, epochs=1, batch_size=8, progress=False)
-    other.fit(x, y, epochs=trainer.epoch, batch_size=8, progress=False)
+    other.fit(x, y, epochs=trainer.epoch - 1, batch_size=8, progress=False)
     assert trainer.position == 0 and trainer.optimizer.state["flat"]["step"] == other.optimizer.state["flat"]["step"]
     assert trainer.network.flat_params.tobytes() == other.network.flat_params.tobytes()
 

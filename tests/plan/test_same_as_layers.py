@@ -352,6 +352,16 @@ def test_labels_of_every_integer_type(name, rng, pair):
     both.check()
 
 
+class Column:
+    """Like a column of a table: it says what an array says, but is none."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype, self.flags = array, array.shape, array.dtype, None
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.array, dtype)
+
+
 LAYOUTS = {
     "strided": lambda a: np.repeat(a, 2, axis=0)[::2],
     "backwards": lambda a: np.ascontiguousarray(a[::-1])[::-1],
@@ -361,6 +371,7 @@ LAYOUTS = {
     "unaligned": lambda a: np.frombuffer(b"." + a.tobytes(), a.dtype, offset=1).reshape(a.shape),
     "subclass": lambda a: a.view(np.recarray),
     "list": lambda a: a.tolist(),
+    "column": Column,
 }
 
 
