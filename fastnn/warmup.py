@@ -172,6 +172,10 @@ def _tasks(dtype):
         front += [conv(8, 8, (1, 3), dilation=(1, 2), bias=False), layers.AvgPool2d(2), layers.Tanh()]
         return [*front, layers.Flatten(), layers.Sigmoid(), dense(24, 3)]
 
+    def depthwise():
+        halving = conv(8, 8, 3, stride=2, padding=1, groups=8)
+        return [conv(4, 8, 1), halving, layers.Flatten(), dense(8 * 4 * 4, 3)]
+
     def pools():
         front = [
             layers.MaxPool2d(3, 1, 1),
@@ -227,6 +231,7 @@ def _tasks(dtype):
         task(flat, (1, 3, 2), losses.MSELoss(), None, None),
         task(residual, (3, 16, 16), None, sgd(momentum=0.9)),
         task(grouped, (4, 13, 13)),
+        task(depthwise, (4, 8, 8)),
         task(pools, (2, 20, 20)),
         task(one_axis, (2, 35)),
         *(task(softmaxes, (2, 6, 6), losses.NLLLoss(), None, labels) for labels in (np.int64, np.int32, np.uint8)),
