@@ -55,7 +55,7 @@ def config(*, plan=None, winograd=None):
         False runs networks layer by layer. Results agree to rounding either way.
     winograd : bool, optional
         False computes every convolution directly: 2 to 4 times as many multiplications where Winograd's algorithm would
-        be used, and errors some 10 times smaller in float32.
+        be used, and rounding errors about half as large.
 
     Returns
     -------
