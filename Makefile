@@ -1,16 +1,19 @@
 # make demo     train LeNet-5 on the digits that come with fastnn: accuracy, out/lenet5.safetensors, out/lenet5.png
+# make course   run all lessons of examples/course: what they print and draw goes to out/course
 # make test     run the tests
 # make lint     check style and format
 # make clean    remove what these made
 #
 # Each installs what it needs into .venv, once, and again when pyproject.toml changes.
-# Choose another Python with PYTHON=..., another environment with VENV=..., arguments for pytest with PYTEST_ARGS=...
+# Choose another Python with PYTHON=..., another environment with VENV=..., arguments for pytest with PYTEST_ARGS=...,
+# for the course with COURSE_ARGS=...
 
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+COURSE_ARGS ?=
 
-.PHONY: help demo test lint clean
+.PHONY: help demo course test lint clean
 
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
@@ -18,6 +21,10 @@ help:
 demo: $(VENV)/.installed-plot
 	@mkdir -p out
 	$(VENV)/bin/fastnn train --data embedded --save out/lenet5.safetensors --plot out/lenet5.png
+
+# On the full MNIST where FASTNN_DATA names its folder, else on the digits that come with fastnn.
+course: $(VENV)/.installed-plot
+	$(VENV)/bin/python examples/course/run.py out/course $(COURSE_ARGS)
 
 test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)

@@ -1,0 +1,63 @@
+# %% [markdown]
+# # 3. A forward pass through three layers
+#
+# A *dense layer* turns a vector $x$ into a vector $y$: every output is a neuron of [lesson 1](#1-the-perceptron), without
+# the step. With $w_{ij}$ the weight from input $i$ to output $j$,
+#
+# $$ y_j = \sum_i x_i\, w_{ij} + b_j . $$
+#
+# Several such layers in a row would be no more than one: a matrix times a matrix is a matrix. So between them stands an
+# activation $h$ that is not linear. Behind the last layer stands what the task asks for: the identity for a regression,
+# softmax for a classification.
+
+# %%
+import numpy as np
+from lesson import Lesson
+
+import fastnn as fnn
+
+lesson = Lesson(__file__)
+
+
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+W = [
+    np.array([[0.1, 0.3, 0.5], [0.2, 0.4, 0.6]]),
+    np.array([[0.1, 0.4], [0.2, 0.5], [0.3, 0.6]]),
+    np.array([[0.1, 0.3], [0.2, 0.4]]),
+]
+b = [np.array([0.1, 0.2, 0.3]), np.array([0.1, 0.2]), np.array([0.1, 0.2])]
+
+# %% [markdown]
+# Two inputs, three neurons, two neurons, two outputs. Each line below is one layer.
+
+# %%
+x = np.array([1.0, 0.5])
+z1 = sigmoid(x @ W[0] + b[0])
+z2 = sigmoid(z1 @ W[1] + b[1])
+y = z2 @ W[2] + b[2]
+
+print("first hidden layer ", z1)
+print("second hidden layer", z2)
+print("output             ", y)
+
+# %% [markdown]
+# In fastnn a network is a list of layers. `Dense` keeps its weights as $w_{ji}$, outputs first, as PyTorch does; hence the
+# transposes. Layers take *batches*: the first axis counts samples, here a single one.
+
+# %%
+network = fnn.Sequential(
+    fnn.Dense(2, 3, dtype=np.float64),
+    fnn.Sigmoid(),
+    fnn.Dense(3, 2, dtype=np.float64),
+    fnn.Sigmoid(),
+    fnn.Dense(2, 2, dtype=np.float64),
+)
+for layer, weight, bias in zip(network[::2], W, b):
+    layer.params["weight"][...] = weight.T
+    layer.params["bias"][...] = bias
+
+y_network = network.predict(x[None])[0]
+print("output             ", y_network)
