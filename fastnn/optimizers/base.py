@@ -1,29 +1,19 @@
-"""Optimizers: how parameters follow their gradients.
-
-    SGD      gradient descent with momentum, Nesterov momentum, weight decay
-    Adam     adaptive moments
-    AdamW    Adam with decoupled weight decay
-
-    optimizer.update(params, grads)      in place, over dicts of arrays or two flat arrays
-
-Names, arguments, defaults and trajectories are torch.optim's; the parameters come with each update instead of with the
-constructor. State (velocity, moments) is kept per array, by its key.
-"""
+"""What all optimizers share: options that are checked, state for each array, updates in place, saving and resuming."""
 
 import copy
 import math
 
 import numpy as np
 
-from . import kernels as _kernels
-from .layers.changes import note_options
-from .layers.checks import as_bool, as_number, only_default
+from .. import kernels as _kernels
+from ..layers.changes import note_options
+from ..layers.checks import as_number, only_default
 
-_FLAT = "flat"  # key of the state of a single flat array
-_EMPTY = {dtype: np.empty(0, dtype) for dtype in (np.dtype(np.float32), np.dtype(np.float64))}
+FLAT = "flat"  # key of the state of a single flat array
+EMPTY = {dtype: np.empty(0, dtype) for dtype in (np.dtype(np.float32), np.dtype(np.float64))}
 
 
-class _Number:
+class Number:
     """A hyperparameter that is checked whenever it is set: ``optimizer.lr = nan`` raises as the constructor does."""
 
     def __init__(self, minimum=-math.inf):
@@ -54,7 +44,7 @@ class Optimizer:
     """
 
     options = ("lr",)
-    lr = _Number(0)
+    lr = Number(0)
     _version = 0  # counts assignments: a plan that holds the options asks whether they are still the same
 
     def __init__(self):
@@ -93,7 +83,7 @@ class Optimizer:
         if isinstance(params, dict) != isinstance(grads, dict):
             raise TypeError(f"{name}: expected params and grads to be two dicts or two arrays")
         if not isinstance(params, dict):
-            params, grads = {_FLAT: params}, {_FLAT: grads}
+            params, grads = {FLAT: params}, {FLAT: grads}
         if params.keys() != grads.keys():
             missing = sorted(map(str, params.keys() ^ grads.keys()))
             raise ValueError(f"{name}: expected gradients for the same keys as parameters, differ in {', '.join(missing)}")
@@ -116,7 +106,7 @@ class Optimizer:
     def _check(self, key, param, grad):
         """Raise unless `param` and `grad` belong together and to the state kept for this key."""
         name = type(self).__name__
-        label = "" if key == _FLAT else f" of {key!r}"
+        label = "" if key == FLAT else f" of {key!r}"
         for kind, array in (("parameters", param), ("gradients", grad)):
             if not isinstance(array, np.ndarray):
                 raise TypeError(f"{name}: expected {kind}{label} to be a NumPy array, got {type(array).__name__}")
@@ -150,7 +140,8 @@ class Optimizer:
 
         Examples
         --------
-        >>> SGD(lr=0.1).state_dict()["options"]["lr"]
+        >>> import fastnn as fnn
+        >>> fnn.SGD(lr=0.1).state_dict()["options"]["lr"]
         0.1
         """
         options = {name: getattr(self, name) for name in self.options}
@@ -183,224 +174,7 @@ class Optimizer:
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.options)})"
 
 
-class SGD(Optimizer):
-    """Gradient descent: ``param -= lr * v`` with the velocity ``v = momentum * v + (1 - dampening) * g``.
-
-    ``g = grad + weight_decay * param``; the first v is g. With `nesterov` the step is ``lr * (g + momentum * v)``.
-
-    Parameters
-    ----------
-    lr, momentum, dampening, weight_decay : float
-    nesterov : bool
-        Needs a momentum and no dampening.
-    maximize, foreach, differentiable, fused
-        Not supported.
-
-    Notes
-    -----
-    Names, defaults and trajectories of torch.optim.SGD.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x = np.array([3.0, -4.0])
-    >>> optimizer = SGD(lr=0.1, momentum=0.5)
-    >>> for _ in range(2):
-    ...     optimizer.update(x, 2 * x)
-    >>> x.round(6)
-    array([ 1.62, -2.16])
-    """
-
-    options = ("lr", "momentum", "dampening", "weight_decay", "nesterov")
-    momentum = _Number(0)
-    dampening = _Number()
-    weight_decay = _Number(0)
-
-    def __init__(
-        self,
-        lr=1e-3,
-        momentum=0.0,
-        dampening=0.0,
-        weight_decay=0.0,
-        nesterov=False,
-        *,
-        maximize=False,
-        foreach=None,
-        differentiable=False,
-        fused=None,
-    ):
-        super().__init__()
-        _only_defaults("SGD", maximize=maximize, foreach=foreach, differentiable=differentiable, fused=fused)
-        self.lr, self.momentum, self.dampening, self.weight_decay = lr, momentum, dampening, weight_decay
-        self.nesterov = nesterov
-        self._check_options()
-
-    def _check_options(self):
-        as_bool(self.nesterov, "SGD: nesterov")
-        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
-            raise ValueError(
-                "SGD: expected nesterov=True with momentum > 0 and dampening = 0, "
-                f"got momentum={self.momentum}, dampening={self.dampening}"
-            )
-
-    def _step(self, state, param, grad):
-        velocity, first = _EMPTY[param.dtype], 0
-        if self.momentum != 0:
-            first = int("velocity" not in state)
-            if first:
-                state["velocity"] = np.zeros_like(param)
-            velocity = state["velocity"]
-        self.kernels.optim.sgd_update(
-            param, grad, velocity, self.lr, self.momentum, self.dampening, self.weight_decay, int(self.nesterov), first
-        )
-
-
-class Adam(Optimizer):
-    """Adaptive moments: ``param -= lr * m_hat / (sqrt(v_hat) + eps)``, m and v averages of gradient and its square.
-
-    ``m_hat = m / (1 - beta1**step)``, likewise v_hat. With `amsgrad` the largest v so far takes v's place.
-
-    Parameters
-    ----------
-    lr : float
-    betas : pair of float in 0..1 (1 excluded)
-    eps, weight_decay : float
-    amsgrad : bool
-    decoupled_weight_decay : bool
-        True is AdamW: the decay shrinks the parameter directly, ``param *= 1 - lr * weight_decay``, instead of joining
-        the gradient.
-    foreach, maximize, capturable, differentiable, fused
-        Not supported.
-
-    Notes
-    -----
-    Names, defaults and trajectories of torch.optim.Adam.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x = np.array([3.0, -4.0])
-    >>> optimizer = Adam(lr=0.1)
-    >>> for _ in range(2):
-    ...     optimizer.update(x, 2 * x)
-    >>> x.round(4)
-    array([ 2.8001, -3.8001])
-    """
-
-    options = ("lr", "betas", "eps", "weight_decay", "amsgrad", "decoupled_weight_decay")
-    eps = _Number(0)
-    weight_decay = _Number(0)
-
-    def __init__(
-        self,
-        lr=1e-3,
-        betas=(0.9, 0.999),
-        eps=1e-8,
-        weight_decay=0.0,
-        amsgrad=False,
-        *,
-        foreach=None,
-        maximize=False,
-        capturable=False,
-        differentiable=False,
-        fused=None,
-        decoupled_weight_decay=False,
-    ):
-        super().__init__()
-        rejected = {"foreach": foreach, "maximize": maximize, "capturable": capturable}
-        _only_defaults(type(self).__name__, **rejected, differentiable=differentiable, fused=fused)
-        self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
-        self.amsgrad, self.decoupled_weight_decay = amsgrad, decoupled_weight_decay
-        self._check_options()
-
-    @property
-    def betas(self):
-        """Decay of the two averages."""
-        return self._betas
-
-    @betas.setter
-    def betas(self, value):
-        name = type(self).__name__
-        if not isinstance(value, (tuple, list)):
-            raise TypeError(f"{name}: expected betas to be a pair of numbers, got {value!r}")
-        if len(value) != 2:
-            raise ValueError(f"{name}: expected betas to be a pair of numbers, got {value!r}")
-        betas = tuple(as_number(beta, f"{name}: betas[{i}]", 0, 1) for i, beta in enumerate(value))
-        if 1.0 in betas:
-            raise ValueError(f"{name}: betas must be below 1, got {value!r}")
-        self._betas = betas
-
-    def _check_options(self):
-        as_bool(self.amsgrad, f"{type(self).__name__}: amsgrad")
-        as_bool(self.decoupled_weight_decay, f"{type(self).__name__}: decoupled_weight_decay")
-
-    def _step(self, state, param, grad):
-        if not state:
-            state.update(step=0, m=np.zeros_like(param), v=np.zeros_like(param))
-        if self.amsgrad and "vmax" not in state:
-            state["vmax"] = np.zeros_like(param)
-        state["step"] += 1
-        self.kernels.optim.adam_update(
-            param,
-            grad,
-            state["m"],
-            state["v"],
-            state["vmax"] if self.amsgrad else _EMPTY[param.dtype],
-            self.lr,
-            *self.betas,
-            self.eps,
-            self.weight_decay,
-            state["step"],
-            int(self.decoupled_weight_decay),
-            int(self.amsgrad),
-        )
-
-
-class AdamW(Adam):
-    """Adam with decoupled weight decay: ``param *= 1 - lr * weight_decay`` before the step.
-
-    Parameters
-    ----------
-    lr, betas, eps, weight_decay, amsgrad
-        As `Adam`; weight_decay defaults to 0.01.
-    maximize, foreach, capturable, differentiable, fused
-        Not supported.
-
-    Notes
-    -----
-    Names, defaults and trajectories of torch.optim.AdamW.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x = np.array([3.0, -4.0])
-    >>> AdamW(lr=0.1, weight_decay=0.5).update(x, 2 * x)
-    >>> x.round(4)
-    array([ 2.75, -3.7 ])
-    """
-
-    options = ("lr", "betas", "eps", "weight_decay", "amsgrad")
-
-    def __init__(
-        self,
-        lr=1e-3,
-        betas=(0.9, 0.999),
-        eps=1e-8,
-        weight_decay=1e-2,
-        amsgrad=False,
-        *,
-        maximize=False,
-        foreach=None,
-        capturable=False,
-        differentiable=False,
-        fused=None,
-    ):
-        rejected = {"foreach": foreach, "maximize": maximize, "capturable": capturable}
-        _only_defaults("AdamW", **rejected, differentiable=differentiable, fused=fused)
-        super().__init__(lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay=True)
-
-
-def _only_defaults(owner, **options):
+def only_defaults(owner, **options):
     """Refuse PyTorch's switches that have no counterpart here; None and False ask for nothing."""
     for name, value in options.items():
         if value is not None:

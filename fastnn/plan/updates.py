@@ -5,9 +5,8 @@ import numpy as np
 from .. import kernels as fastnn_kernels
 from .. import optimizers
 from ..kernels.lanes import updates as kernels
+from ..optimizers.base import FLAT
 from .tensors import Unsupported
-
-FLAT = optimizers._FLAT
 
 
 class UpdateSteps:
