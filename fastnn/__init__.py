@@ -24,6 +24,7 @@ from .layers import AvgPool1d as AvgPool1d
 from .layers import AvgPool2d as AvgPool2d
 from .layers import BatchNorm1d as BatchNorm1d
 from .layers import BatchNorm2d as BatchNorm2d
+from .layers import Concat as Concat
 from .layers import Conv1d as Conv1d
 from .layers import Conv2d as Conv2d
 from .layers import Dense as Dense

@@ -186,7 +186,7 @@ def _known_layers():
     """The layers whose forward pass without training is done by kernels alone."""
     from . import layers as own
 
-    names = "AdaptiveAvgPool1d AdaptiveAvgPool2d AvgPool1d AvgPool2d BatchNorm1d BatchNorm2d Conv1d Conv2d Dense Dropout"
+    names = "AdaptiveAvgPool1d AdaptiveAvgPool2d AvgPool1d AvgPool2d BatchNorm1d BatchNorm2d Concat Conv1d Conv2d Dense Dropout"
     names += " Flatten LeakyReLU LogSoftmax MaxPool1d MaxPool2d ReLU Residual Sequential Sigmoid Softmax Tanh"
     return frozenset(getattr(own, name) for name in names.split())
 

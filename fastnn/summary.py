@@ -2,6 +2,7 @@
 
 from .layers.base import Layer
 from .layers.checks import as_shape
+from .layers.concat import Concat
 from .layers.containers import Residual, Sequential
 from .plan.path import path_of
 
@@ -107,7 +108,7 @@ def _collect(rows, layer, name, shape):
             shape = _collect(rows, child, prefix + key, shape)
         return shape
     output_shape = layer.output_shape(shape)
-    if isinstance(layer, Residual):
+    if isinstance(layer, (Residual, Concat)):
         rows.append(_row(name, layer, output_shape, 0, 0))
         for key, child in layer.children().items():
             _collect(rows, child, prefix + key, shape)

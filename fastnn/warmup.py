@@ -176,6 +176,11 @@ def _tasks(dtype):
         halving = conv(8, 8, 3, stride=2, padding=1, groups=8)
         return [conv(4, 8, 1), halving, layers.Flatten(), dense(8 * 4 * 4, 3)]
 
+    def inception():
+        branch = layers.Sequential(conv(2, 3, 1), layers.ReLU(), conv(3, 4, 3, padding=1))
+        joined = layers.Concat(conv(2, 3, 1), branch, layers.MaxPool2d(3, 1, 1))
+        return [conv(1, 2, 1), joined, layers.Flatten(), dense(9 * 36, 3)]
+
     def pools():
         front = [
             layers.MaxPool2d(3, 1, 1),
@@ -232,6 +237,7 @@ def _tasks(dtype):
         task(residual, (3, 16, 16), None, sgd(momentum=0.9)),
         task(grouped, (4, 13, 13)),
         task(depthwise, (4, 8, 8)),
+        task(inception, (1, 6, 6)),
         task(pools, (2, 20, 20)),
         task(one_axis, (2, 35)),
         *(task(softmaxes, (2, 6, 6), losses.NLLLoss(), None, labels) for labels in (np.int64, np.int32, np.uint8)),

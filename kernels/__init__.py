@@ -10,6 +10,7 @@ Written arrays come first, then inputs, then scalars; a gradient is ``d`` + the 
     activations    relu_*, leaky_relu_*, sigmoid_*, tanh_*, add, multiply
     softmax        softmax_*, log_softmax_*
     cross_entropy  cross_entropy_forward, cross_entropy_probabilities_forward, scale_rows
+    channels       copy_channels
     batchnorm      batchnorm_statistics, batchnorm_forward, batchnorm_backward_params, batchnorm_backward_input
     optim          sgd_update, adam_update
     image          scale_uint8, gather_rows, gather_rows_uint8, gather_augmented
@@ -27,6 +28,7 @@ from numba.core import config
 from . import (
     activations,
     batchnorm,
+    channels,
     conv,
     cross_entropy,
     dense,

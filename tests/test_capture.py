@@ -87,12 +87,18 @@ def one_dimensional():
     )
 
 
+def branches():
+    block = fnn.Concat(fnn.Conv2d(3, 4, 1, rng=0), fnn.Sequential(fnn.Conv2d(3, 2, 3, padding=1, rng=1), fnn.ReLU()))
+    return fnn.Sequential(block, fnn.Flatten(), fnn.Concat(fnn.Dense(120, 5, rng=2), fnn.Sequential()))
+
+
 NETWORKS = {
     "lenet5": (lambda: lenet5(rng=0), (1, 28, 28)),
     "lenet5 in float64": (lambda: lenet5(dtype=np.float64, rng=0), (1, 28, 28)),
     "residual": (residual, (3, 13, 11)),
     "residual in float64": (lambda: residual(np.float64), (3, 13, 11)),
     "one-dimensional": (one_dimensional, (2, 53)),
+    "branches": (branches, (3, 5, 4)),
     "batch norm": (small, (4,)),
     "batch statistics": (lambda: fnn.Sequential(fnn.BatchNorm2d(3, track_running_stats=False), fnn.Tanh()), (3, 4, 5)),
     "dense on sequences": (lambda: fnn.Sequential(fnn.Dense(6, 40, rng=0), fnn.Sigmoid(), fnn.Dense(40, 2, rng=1)), (9, 6)),

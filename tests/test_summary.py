@@ -53,6 +53,19 @@ def test_blocks_count_once():
     assert found.parameters == net.flat_params.size and found.macs == net.macs((2, 6, 5))
 
 
+def test_branches_of_concat():
+    block = fnn.Concat(fnn.Sequential(fnn.Conv2d(2, 4, 3, padding=1), fnn.ReLU()), fnn.Conv2d(2, 3, 1))
+    found = summary(fnn.Sequential(block), (2, 6, 5))
+    assert [(row["name"], row["layer"], row["output_shape"]) for row in found.rows] == [
+        ("0", "Concat", (7, 6, 5)),
+        ("0.0.0", "Conv2d", (4, 6, 5)),
+        ("0.0.1", "ReLU", (4, 6, 5)),
+        ("0.1", "Conv2d", (3, 6, 5)),
+    ]
+    assert found.parameters == block.flat_params.size and found.macs == block.macs((2, 6, 5))
+    assert found.path == "compiled plan"
+
+
 def test_a_users_network_is_one_row():
     class Twice(fnn.Network):
         def __init__(self):

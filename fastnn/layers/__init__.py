@@ -8,6 +8,7 @@ from .arrays import ArrayDict as ArrayDict
 from .base import Layer as Layer
 from .batchnorm import BatchNorm1d as BatchNorm1d
 from .batchnorm import BatchNorm2d as BatchNorm2d
+from .concat import Concat as Concat
 from .config import layer_from_config as layer_from_config
 from .containers import Residual as Residual
 from .containers import Sequential as Sequential

@@ -8,6 +8,7 @@ import math
 
 from .. import kernels, layers
 from .affine import Affine
+from .concat import Joined
 from .normalization import Norm
 from .operations import REGISTERED
 from .pointwise import Add, Drop, Pointwise, Reorder, Softmaxed
@@ -70,6 +71,8 @@ class Graph:
             if body.plane != beside.plane:
                 body, beside = self._plain(name, body), self._plain(name, beside)
             return self._add(Add(name, layer, [body, beside], self.tensor(body.sample_shape, body.plane)))
+        if kind is layers.Concat:
+            return self._concat(name, layer, x)
         if kind in REGISTERED:
             return self._own(name, layer, x, REGISTERED[kind])
         if kind not in _LOWERINGS:
@@ -85,6 +88,15 @@ class Graph:
         if x.sample_shape == (x.size,) and x.positions > 1:
             return self._add(Reorder(name, None, [x], self.tensor(x.sample_shape)))
         return x
+
+    def _concat(self, name, layer, x):
+        prefix = f"{name}." if name else ""
+        parts = [self._plain(name, self._lower(prefix + key, branch, x)) for key, branch in layer.children().items()]
+        try:
+            shape = layer._joined([part.sample_shape for part in parts])
+        except ValueError:
+            raise Unsupported(f"{name or 'network'} has branches of different shapes") from None
+        return self._add(Joined(name, layer, parts, self.tensor(shape)))
 
     def _flatten(self, name, layer, x):
         shape = layer.output_shape(x.sample_shape)
@@ -217,7 +229,7 @@ _LOWERINGS = {
     layers.AdaptiveAvgPool1d: Graph._pool,
     layers.AdaptiveAvgPool2d: Graph._pool,
 }
-_CONTAINERS = layers.Sequential, layers.Residual
+_CONTAINERS = layers.Sequential, layers.Residual, layers.Concat
 
 
 def check_types(network):

@@ -6,6 +6,7 @@ They are the oracle of the tests and the baseline of the benchmarks, and what ``
 from . import (
     activations,
     batchnorm,
+    channels,
     conv,
     cross_entropy,
     dense,

@@ -66,6 +66,8 @@ def test_results_are_the_users(rng):
         fnn.Sequential(fnn.Flatten()),
         fnn.Sequential(fnn.Dropout()),
         fnn.Residual(dense(3, 3)),
+        fnn.Concat(dense(3, 2), dense(3, 1)),
+        fnn.Concat(fnn.Sequential()),
         fnn.Sequential(fnn.Sequential(fnn.Sequential(dense(3, 3)))),
     ):
         x = rng.standard_normal((2, 3))
@@ -110,6 +112,55 @@ def test_residual_of_different_shapes():
         network.forward(np.zeros((2, 3)))
 
 
+def test_concat(rng, assert_gradient):
+    x, dout = rng.standard_normal((4, 3)), rng.standard_normal((4, 10))
+    branches = dense(3, 2), fnn.Sequential(dense(3, 4), fnn.Tanh(), dense(4, 5)), fnn.Sequential()
+    network = fnn.Concat(*branches)
+    np.testing.assert_array_equal(network.forward(x), np.concatenate([branch.forward(x) for branch in branches], axis=1))
+    assert network.branches == branches
+    assert list(network.params) == ["0.weight", "0.bias", "1.0.weight", "1.0.bias", "1.2.weight", "1.2.bias"]
+    assert network.macs((3,)) == 6 + 12 + 20 and network.output_shape(3) == (10,)
+    network.forward(x, training=True)
+    assert_gradient(network.backward(dout), lambda: network.forward(x), x, dout)
+    assert repr(fnn.Concat(fnn.ReLU(), fnn.Tanh())) == "Concat(\n  (0): ReLU()\n  (1): Tanh()\n)"
+
+
+def test_concat_of_different_shapes():
+    network = fnn.Concat(fnn.Conv2d(1, 2, 1), fnn.MaxPool2d(2))
+    with pytest.raises(ValueError, match=r"Concat: expected branches .* axis 1, the channels, got \(2, 4, 4\), \(1, 2, 2\)"):
+        network.output_shape((1, 4, 4))
+    with pytest.raises(ValueError, match=r"Concat: expected branches .* got \(3, 2, 4, 4\), \(3, 1, 2, 2\)"):
+        network.forward(np.zeros((3, 1, 4, 4), np.float32))
+    with pytest.raises(ValueError, match=r"Concat: expected branches .* got \(1, 2, 3\), \(6,\)"):
+        fnn.Concat(fnn.Sequential(), fnn.Flatten()).output_shape((1, 2, 3))
+    with pytest.raises(ValueError, match="Concat: expected at least one branch, got none"):
+        fnn.Concat()
+    with pytest.raises(ValueError, match=r"Conv2d: expected 2 input channels") as error:
+        fnn.Concat(fnn.ReLU(), fnn.Conv2d(2, 1, 1)).forward(np.zeros((1, 1, 1, 1), np.float32))
+    if hasattr(error.value, "__notes__"):
+        assert error.value.__notes__ == ["in branch 1 of Concat, Conv2d(2, 1, kernel_size=(1, 1), stride=(1, 1))"]
+
+
+def test_concat_of_wrong_outputs():
+    """What a user's own branch may do."""
+
+    class Wrong(fnn.Layer):
+        def __init__(self, change):
+            self.change = change
+
+        def forward(self, x, *, training=False):
+            return self.change(x)
+
+    x = np.zeros((3, 2))
+    for change, error, message in (
+        (lambda x: x[:2], ValueError, "Concat: expected 3 samples from branch 1, got an output of shape"),
+        (lambda x: x.astype(np.float32), TypeError, "Concat: expected float64, got branch 1's output.dtype=float32"),
+        (lambda x: x[:, 0], ValueError, r"got \(3, 2\), \(3,\)"),
+    ):
+        with pytest.raises(error, match=message):
+            fnn.Concat(fnn.ReLU(), Wrong(change)).forward(x)
+
+
 def test_no_gradient_in_front_of_the_first_parameters(rng, monkeypatch):
     front, first, second = fnn.Tanh(), dense(3, 4), dense(4, 2)
     network = fnn.Sequential(fnn.Flatten(), front, fnn.Sequential(fnn.ReLU(), first), second)
@@ -131,7 +182,7 @@ def test_no_gradient_in_front_of_the_first_parameters(rng, monkeypatch):
 
 
 def test_without_parameters_there_is_nothing_to_do(rng):
-    for network in (fnn.Sequential(fnn.ReLU(), fnn.Flatten()), fnn.Residual(fnn.Tanh())):
+    for network in (fnn.Sequential(fnn.ReLU(), fnn.Flatten()), fnn.Residual(fnn.Tanh()), fnn.Concat(fnn.Tanh())):
         x = rng.standard_normal((2, 3))
         network.forward(x, training=True)
         assert network.backward(x, need_dx=False) is None
@@ -151,6 +202,8 @@ def test_only_layers(wrong):
     if wrong is not None:
         with pytest.raises(TypeError, match="as 'shortcut'"):
             fnn.Residual(fnn.ReLU(), wrong)
+    with pytest.raises(TypeError, match=r"Concat: expected layers, got .* as '1'"):
+        fnn.Concat(fnn.ReLU(), wrong)
 
 
 def test_one_layer_twice():
@@ -169,7 +222,7 @@ def test_one_layer_twice():
 
 def test_a_network_in_itself():
     network = fnn.Sequential(fnn.ReLU())
-    for inside in (network, fnn.Sequential(network), fnn.Residual(network)):
+    for inside in (network, fnn.Sequential(network), fnn.Residual(network), fnn.Concat(network)):
         with pytest.raises(ValueError, match="a network cannot hold itself"):
             network.append(inside)
     assert len(network) == 1

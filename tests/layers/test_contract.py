@@ -79,6 +79,16 @@ CASES = {
         ),
         (4,),
     ),
+    "concat": (
+        lambda t: fnn.Concat(
+            fnn.Conv2d(2, 3, 1, dtype=t, rng=0),
+            fnn.Sequential(fnn.Conv2d(2, 4, 3, padding=1, dtype=t, rng=1), fnn.Tanh()),
+            fnn.AvgPool2d(3, 1, 1),
+        ),
+        (2, 4, 3),
+    ),
+    "concat_features": (lambda t: fnn.Concat(fnn.Sigmoid(), fnn.Dense(5, 2, dtype=t, rng=0)), (5,)),
+    "concat_of_one": (lambda t: fnn.Concat(fnn.Dense(5, 2, dtype=t, rng=0)), (5,)),
 }
 
 

@@ -89,6 +89,43 @@ LAYERS = {
         (5,),
         lambda d: [fnn.Residual(fnn.Residual(fnn.Sequential(fnn.Dense(5, 5, dtype=d, rng=1), fnn.Tanh())))],
     ),
+    "Concat": (
+        (4, 6, 6),
+        lambda d: [
+            fnn.Conv2d(4, 5, 1, dtype=d, rng=0),
+            fnn.Concat(
+                fnn.Sequential(fnn.Conv2d(5, 3, 1, dtype=d, rng=1), fnn.ReLU()),
+                fnn.Sequential(fnn.Conv2d(5, 2, 1, dtype=d, rng=2), fnn.ReLU(), fnn.Conv2d(2, 6, 3, padding=1, dtype=d, rng=3)),
+                fnn.Sequential(fnn.Conv2d(5, 1, 1, dtype=d, rng=4), fnn.BatchNorm2d(1, dtype=d), fnn.ReLU()),
+                fnn.MaxPool2d(3, 1, 1),
+            ),
+            fnn.MaxPool2d(2),
+        ],
+    ),
+    "Concat of samples": ((3, 7), lambda d: [fnn.Concat(fnn.Conv1d(3, 4, 1, dtype=d, rng=0), fnn.Sequential(), fnn.Dropout())]),
+    "Concat with nothing": (
+        (7,),
+        lambda d: [fnn.Dense(7, 4, dtype=d, rng=0), fnn.Concat(fnn.Sequential(), fnn.Dense(4, 3, dtype=d, rng=1), fnn.Tanh())],
+    ),
+    "Concat of one": ((7,), lambda d: [fnn.Concat(fnn.Dense(7, 4, dtype=d, rng=0)), fnn.ReLU()]),
+    "Concat behind Flatten": (
+        (3, 4, 4),
+        lambda d: [
+            fnn.Conv2d(3, 5, 2, dtype=d, rng=0),
+            fnn.Concat(
+                fnn.Flatten(), fnn.Sequential(fnn.MaxPool2d(2), fnn.Flatten()), fnn.Sequential(fnn.Tanh(), fnn.Flatten())
+            ),
+        ],
+    ),
+    "Concat in Concat": (
+        (3, 4, 4),
+        lambda d: [
+            fnn.Concat(
+                fnn.Residual(fnn.Concat(fnn.Conv2d(3, 1, 1, dtype=d, rng=0), fnn.Conv2d(3, 2, 1, dtype=d, rng=1))),
+                fnn.Concat(fnn.Sequential(), fnn.Conv2d(3, 2, 1, dtype=d, rng=2)),
+            )
+        ],
+    ),
     "Sequential in Sequential": ((7,), lambda d: [fnn.Sequential(fnn.Sequential(fnn.Dense(7, 4, dtype=d, rng=0)), fnn.Tanh())]),
 }
 
