@@ -160,12 +160,21 @@ def test_backend_and_pyplot_are_left_alone(tmp_path):
     """Also the proof that no display is needed: a window system that does not exist is chosen."""
     code = f"""
 import sys
-import numpy as np, fastnn.plot, fastnn.profiling
+import numpy as np, fastnn, fastnn.profiling
 from fastnn.history import History
 assert "matplotlib" not in sys.modules
 figure = fastnn.plot.training_figure(History([]), np.zeros((2, 1, 4, 4)), np.zeros(2, int), np.ones(2, int))
 fastnn.plot.save_figure(figure, {str(tmp_path / "a.png")!r})
 row = {{"name": "0 Dense", "pass": "forward", "fused": (), "seconds": 1e-5, "percent": 1.0, "gflops": 1.0, "bound": "cache"}}
+plot = fastnn.plot
+plot.learning_curves([2, 1])
+plot.confusion_matrix([[1, 0], [0, 1]])
+plot.images(np.zeros((2, 4, 4)))
+plot.filters(np.ones((2, 1, 3, 3)))
+plot.activation_histograms({{"a": [1, 2]}})
+plot.curves([1, 2], {{"a": [1, 2]}})
+plot.paths(lambda x, y: x * y, {{"a": [[0, 0]]}})
+plot.decision_regions(lambda points: np.zeros(len(points), int), np.ones((1, 2)), [0])
 fastnn.profiling.Profile([row], "compiled plan", 1, 1, (1.0, 1.0), 1e-5).plot({str(tmp_path / "b.png")!r})
 assert "matplotlib.pyplot" not in sys.modules
 import matplotlib
