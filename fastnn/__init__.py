@@ -34,6 +34,7 @@ from .layers import Flatten as Flatten
 from .layers import Layer as Layer
 from .layers import LeakyReLU as LeakyReLU
 from .layers import Linear as Linear
+from .layers import LocalResponseNorm as LocalResponseNorm
 from .layers import LogSoftmax as LogSoftmax
 from .layers import MaxPool1d as MaxPool1d
 from .layers import MaxPool2d as MaxPool2d

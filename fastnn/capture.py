@@ -187,7 +187,7 @@ def _known_layers():
     from . import layers as own
 
     names = "AdaptiveAvgPool1d AdaptiveAvgPool2d AvgPool1d AvgPool2d BatchNorm1d BatchNorm2d Concat Conv1d Conv2d Dense Dropout"
-    names += " Flatten LeakyReLU LogSoftmax MaxPool1d MaxPool2d ReLU Residual Sequential Sigmoid Softmax Tanh"
+    names += " Flatten LeakyReLU LocalResponseNorm LogSoftmax MaxPool1d MaxPool2d ReLU Residual Sequential Sigmoid Softmax Tanh"
     return frozenset(getattr(own, name) for name in names.split())
 
 

@@ -191,6 +191,10 @@ def _tasks(dtype):
         ]
         return [*front, layers.Residual(layers.LeakyReLU()), layers.Flatten(), dense(3 * 5 * 5, 3)]
 
+    def responses():
+        front = [conv(2, 4, 3), layers.LocalResponseNorm(3)]
+        return [*front, layers.Flatten(), dense(4 * 16, 3)]
+
     def one_axis():
         front = [layers.Conv1d(2, 4, 3, **own), layers.BatchNorm1d(4, track_running_stats=False, dtype=dtype), layers.ReLU()]
         front += [layers.MaxPool1d(2), layers.Conv1d(4, 6, 3, stride=2, padding=1, **own), layers.LeakyReLU()]
@@ -239,6 +243,7 @@ def _tasks(dtype):
         task(depthwise, (4, 8, 8)),
         task(inception, (1, 6, 6)),
         task(pools, (2, 20, 20)),
+        task(responses, (2, 6, 6)),
         task(one_axis, (2, 35)),
         *(task(softmaxes, (2, 6, 6), losses.NLLLoss(), None, labels) for labels in (np.int64, np.int32, np.uint8)),
         task(planes, (2, 6, 6), losses.NLLLoss()),

@@ -12,6 +12,7 @@ Written arrays come first, then inputs, then scalars; a gradient is ``d`` + the 
     cross_entropy  cross_entropy_forward, cross_entropy_probabilities_forward, scale_rows
     channels       copy_channels
     batchnorm      batchnorm_statistics, batchnorm_forward, batchnorm_backward_params, batchnorm_backward_input
+    lrn            lrn_forward, lrn_backward
     optim          sgd_update, adam_update
     image          scale_uint8, gather_rows, gather_rows_uint8, gather_augmented
 
@@ -35,6 +36,7 @@ from . import (
     geometry,
     im2col,
     image,
+    lrn,
     optim,
     pooling,
     reference,

@@ -9,6 +9,7 @@ import math
 from .. import kernels, layers
 from .affine import Affine
 from .concat import Joined
+from .lrn import LocalResponse
 from .normalization import Norm
 from .operations import REGISTERED
 from .pointwise import Add, Drop, Pointwise, Reorder, Softmaxed
@@ -120,6 +121,9 @@ class Graph:
         x = self._plain(name, x)
         return self._add(Norm(name, layer, [x], self.tensor(x.sample_shape, x.plane)))
 
+    def _local_response(self, name, layer, x):
+        return self._add(LocalResponse(name, layer, [x], self.tensor(layer.output_shape(x.sample_shape), x.plane)))
+
     def _pointwise(self, name, layer, x):
         return self._add(Pointwise(name, layer, [x], self.tensor(x.sample_shape, x.plane)))
 
@@ -215,6 +219,7 @@ _LOWERINGS = {
     layers.Conv2d: Graph._affine,
     layers.BatchNorm1d: Graph._norm,
     layers.BatchNorm2d: Graph._norm,
+    layers.LocalResponseNorm: Graph._local_response,
     layers.ReLU: Graph._pointwise,
     layers.LeakyReLU: Graph._pointwise,
     layers.Sigmoid: Graph._pointwise,

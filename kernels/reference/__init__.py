@@ -12,6 +12,7 @@ from . import (
     dense,
     im2col,
     image,
+    lrn,
     optim,
     pooling,
     softmax,

@@ -216,6 +216,19 @@ def test_batch_norm(impl, shape, dtype, rng, run, assert_close):
         assert_close(actual, array(wanted), N * L)
 
 
+@pytest.mark.parametrize("size", [1, 2, 5, 6])
+def test_local_response_norm(impl, size, dtype, rng, run, assert_close):
+    x, dout = normal(rng, dtype, 2, 3, 9, 5)
+    for beta in (0.75, 0.6):
+        tx = tensor(x)
+        expected = F.local_response_norm(tx, size, 0.7, beta, 2.0)
+        expected.backward(torch.tensor(dout))
+        out, scale = run(impl.lrn.lrn_forward, (np.empty_like(x), np.empty_like(x)), x, size, 0.7, beta, 2.0)
+        dx = run(impl.lrn.lrn_backward, np.empty_like(x), dout, x, scale, size, 0.7, beta)
+        for actual, wanted in (out, expected), (dx, tx.grad):
+            assert_close(actual, array(wanted), size)
+
+
 def trajectory(optimizer_type, param, grads, **options):
     t = tensor(param)
     optimizer = optimizer_type([t], **options)

@@ -72,6 +72,12 @@ CASES = [
     *(("AdaptiveAvgPool1d", {"output_size": s}, (2, 7)) for s in (1, 3, 7, 9)),
     *(("Linear", {"in_features": 5, "out_features": 3, "bias": b}, s) for b in (True, False) for s in ((5,), (2, 5))),
     *(("Flatten", kw, (2, 3, 4)) for kw in ({}, {"start_dim": 2}, {"start_dim": -3, "end_dim": 2}, {"end_dim": 1})),
+    *(
+        ("LocalResponseNorm", {"size": n, "alpha": a, "beta": b, "k": k}, shape)
+        for n, (a, b, k), shape in itertools.product(
+            [1, 2, 5, 8], [(1e-4, 0.75, 1.0), (0.9, 0.5, 2.0), (0.9, 0.6, 0.5)], [(7, 4), (7, 3, 4), (3, 2, 4, 3)]
+        )
+    ),
     ("ReLU", {}, (3, 4)),
     ("LeakyReLU", {}, (3, 4)),
     ("LeakyReLU", {"negative_slope": -0.3}, (3, 4)),
@@ -100,6 +106,7 @@ NAMES = [
     "BatchNorm2d",
     "Dropout",
     "Flatten",
+    "LocalResponseNorm",
     "ReLU",
     "LeakyReLU",
     "Sigmoid",
@@ -237,6 +244,8 @@ def test_signature(name):
         ("BatchNorm1d", (3,)),
         ("Dropout", (0.2,)),
         ("Flatten", ()),
+        ("LocalResponseNorm", (2,)),
+        ("LocalResponseNorm", (5, 5e-4, 0.5, 2.0)),
         ("ReLU", ()),
         ("LeakyReLU", (0.1,)),
         ("Sigmoid", ()),

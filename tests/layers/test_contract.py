@@ -49,6 +49,8 @@ CASES = {
     "dropout": (lambda t: fnn.Dropout(0.4, rng=5), (3, 4)),
     "flatten": (lambda t: fnn.Flatten(), (2, 3, 4)),
     "flatten_middle": (lambda t: fnn.Flatten(-3, 2), (2, 3, 4)),
+    "lrn": (lambda t: fnn.LocalResponseNorm(3, 0.8, k=2.0), (5, 2, 3)),
+    "lrn_even": (lambda t: fnn.LocalResponseNorm(4, 0.8, 0.6), (7, 3)),
     "relu": (lambda t: fnn.ReLU(), (3, 4)),
     "leaky_relu": (lambda t: fnn.LeakyReLU(0.2), (3, 4)),
     "sigmoid": (lambda t: fnn.Sigmoid(), (3, 4)),

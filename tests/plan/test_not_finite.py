@@ -18,6 +18,10 @@ def classifier(d, features):
 
 NETWORKS = {
     "ReLU": ((5,), lambda d: [fnn.Dense(5, 6, dtype=d, rng=0), fnn.ReLU(), *classifier(d, 6)]),
+    "LocalResponseNorm": (
+        (2, 8, 8),
+        lambda d: [conv(2, 5, 3, d=d, rng=0), fnn.LocalResponseNorm(3, 0.8), fnn.MaxPool2d(2), *classifier(d, 45)],
+    ),
     "LeakyReLU": ((5,), lambda d: [fnn.Dense(5, 6, dtype=d, rng=0), fnn.LeakyReLU(), *classifier(d, 6)]),
     "Sigmoid": ((5,), lambda d: [fnn.Dense(5, 6, dtype=d, rng=0), fnn.Sigmoid(), *classifier(d, 6)]),
     "Tanh": ((5,), lambda d: [fnn.Dense(5, 6, dtype=d, rng=0), fnn.Tanh(), *classifier(d, 6)]),

@@ -59,6 +59,14 @@ LAYERS = {
         (3, 4, 5),
         lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.Flatten(2), fnn.Conv1d(4, 2, 3, dtype=d, rng=0)],
     ),
+    "LocalResponseNorm": (
+        (3, 5, 5),
+        lambda d: [fnn.Conv2d(3, 8, 2, dtype=d, rng=0), fnn.ReLU(), fnn.LocalResponseNorm(5, 0.8), fnn.MaxPool2d(2)],
+    ),
+    "LocalResponseNorm of samples": (
+        (6, 5),
+        lambda d: [fnn.LocalResponseNorm(2, 0.8, 0.6), fnn.Conv1d(6, 3, 2, dtype=d, rng=0)],
+    ),
     "ReLU": ((7,), lambda d: [fnn.ReLU(), fnn.Dense(7, 9, dtype=d, rng=0), fnn.ReLU()]),
     "LeakyReLU": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.LeakyReLU(0.2)]),
     "Sigmoid": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.Sigmoid()]),
