@@ -51,9 +51,11 @@ from .losses import MSELoss as MSELoss
 from .losses import NLLLoss as NLLLoss
 from .network import Network as Network
 from .optimizers import SGD as SGD
+from .optimizers import Adagrad as Adagrad
 from .optimizers import Adam as Adam
 from .optimizers import AdamW as AdamW
 from .optimizers import Optimizer as Optimizer
+from .optimizers import RMSprop as RMSprop
 from .plan.settings import config as config
 from .serialization import load as load
 from .serialization import save as save

@@ -238,6 +238,8 @@ def _tasks(dtype):
         task(small, (6,), losses.CrossEntropyLoss(), None, None),
         task(features, (1, 3, 2), losses.MSELoss(), None, None),
         task(flat, (1, 3, 2), losses.MSELoss(), None, None),
+        task(flat, (1, 3, 2), losses.MSELoss(), optimizers.RMSprop(), None),
+        task(flat, (1, 3, 2), losses.MSELoss(), optimizers.Adagrad(), None),
         task(residual, (3, 16, 16), None, sgd(momentum=0.9)),
         task(grouped, (4, 13, 13)),
         task(depthwise, (4, 8, 8)),

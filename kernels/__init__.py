@@ -13,7 +13,7 @@ Written arrays come first, then inputs, then scalars; a gradient is ``d`` + the 
     channels       copy_channels
     batchnorm      batchnorm_statistics, batchnorm_forward, batchnorm_backward_params, batchnorm_backward_input
     lrn            lrn_forward, lrn_backward
-    optim          sgd_update, adam_update
+    optim          sgd_update, adam_update, rmsprop_update, adagrad_update
     image          scale_uint8, gather_rows, gather_rows_uint8, gather_augmented
 
 Kernels do not check their arguments: layers do, once, before the first call.

@@ -2,8 +2,10 @@
 
     sgd_update (param, grad, velocity, lr, momentum, dampening, weight_decay, nesterov, first)
     adam_update(param, grad, m, v, vmax, lr, beta1, beta2, eps, weight_decay, step, decoupled, amsgrad)
+    rmsprop_update(param, grad, v, m, velocity, lr, alpha, eps, weight_decay, momentum, centered)
+    adagrad_update(param, grad, squares, lr, lr_decay, eps, weight_decay, step)
 
-Formulas and their order are those of torch.optim.SGD, Adam and AdamW, so that trajectories agree to rounding.
+Formulas and their order are those of torch.optim, so that trajectories agree to rounding.
 """
 
 import math
@@ -135,3 +137,102 @@ def _adam_amsgrad(param, grad, m, v, vmax, rate, root, intake, beta2, intake2, e
         v[i] = beta2 * v[i] + intake2 * g * g
         vmax[i] = vmax[i] if v[i] <= vmax[i] else v[i]  # this way round NaN comes through
         param[i] = shrink * param[i] - rate * m[i] / (math.sqrt(vmax[i]) / root + eps)
+
+
+def rmsprop_update(param, grad, v, m, velocity, lr, alpha, eps, weight_decay, momentum, centered):
+    """One step of RMSprop, with momentum unless `momentum` is 0, over the variance of the gradient if `centered`.
+
+    g = grad + weight_decay * param
+    v = alpha * v + (1 - alpha) * g * g;   centered: m = m + (1 - alpha) * (g - m)
+    s = g / (sqrt(v) + eps), centered: g / (sqrt(v - m * m) + eps)
+    param -= lr * s without momentum, with it velocity = momentum * velocity + s and param -= lr * velocity
+
+    Parameters
+    ----------
+    param : (size,)
+        Updated in place.
+    grad : (size,)
+    v : (size,)
+        Updated in place.
+    m : (size,)
+        Updated in place; may have length 0 unless centered.
+    velocity : (size,)
+        Updated in place; may have length 0 if momentum is 0.
+    lr, alpha, eps, weight_decay, momentum : float
+    centered : int
+        0 or 1.
+
+    Notes
+    -----
+    Where rounding makes the variance negative it counts as 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> param, v, none = np.array([1.0]), np.array([6.0]), np.empty(0)
+    >>> rmsprop_update(param, np.array([6.0]), v, none, none, 0.5, 0.5, 1.0, 0.0, 0.0, 0)
+    >>> float(v[0]), round(float(param[0]), 6)  # 1 - 0.5 * 6 / (sqrt(21) + 1)
+    (21.0, 0.462614)
+    """
+    numbers = map(float, (lr, alpha, 1 - alpha, eps, weight_decay, momentum))
+    _rmsprop(param, grad, v, m, velocity, *numbers, int(centered), int(momentum != 0))
+
+
+@kernel(**_over_elements)
+def _rmsprop(param, grad, v, m, velocity, lr, alpha, intake, eps, weight_decay, momentum, centered, moving, first, last):
+    param, grad, v, m, velocity = param[first:last], grad[first:last], v[first:last], m[first:last], velocity[first:last]
+    dtype = param.dtype.type
+    rate, alpha, intake = dtype(lr), dtype(alpha), dtype(intake)
+    eps, decay, inertia = dtype(eps), dtype(weight_decay), dtype(momentum)
+    for i in range(param.size):
+        g = grad[i] + decay * param[i]
+        v[i] = alpha * v[i] + intake * g * g
+        spread = v[i]
+        if centered:
+            m[i] += intake * (g - m[i])
+            spread -= m[i] * m[i]
+            spread = dtype(0) if spread < 0 else spread  # this way round NaN comes through
+        step = g / (math.sqrt(spread) + eps)
+        if moving:
+            velocity[i] = inertia * velocity[i] + step
+            step = velocity[i]
+        param[i] -= rate * step
+
+
+def adagrad_update(param, grad, squares, lr, lr_decay, eps, weight_decay, step):
+    """One step of Adagrad.
+
+    g = grad + weight_decay * param;   squares = squares + g * g
+    param -= lr / (1 + (step - 1) * lr_decay) * g / (sqrt(squares) + eps)
+
+    Parameters
+    ----------
+    param : (size,)
+        Updated in place.
+    grad : (size,)
+    squares : (size,)
+        Updated in place.
+    lr, lr_decay, eps, weight_decay : float
+    step : int
+        Counts from 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> param, squares = np.array([1.0]), np.array([9.0])
+    >>> adagrad_update(param, np.array([4.0]), squares, 0.5, 0.0, 0.0, 0.0, 1)
+    >>> float(squares[0]), float(param[0])
+    (25.0, 0.6)
+    """
+    _adagrad(param, grad, squares, *map(float, (lr / (1 + (step - 1) * lr_decay), eps, weight_decay)))
+
+
+@kernel(**_over_elements)
+def _adagrad(param, grad, squares, rate, eps, weight_decay, first, last):
+    param, grad, squares = param[first:last], grad[first:last], squares[first:last]
+    dtype = param.dtype.type
+    rate, eps, decay = dtype(rate), dtype(eps), dtype(weight_decay)
+    for i in range(param.size):
+        g = grad[i] + decay * param[i]
+        squares[i] += g * g
+        param[i] -= rate * g / (math.sqrt(squares[i]) + eps)

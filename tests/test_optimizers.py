@@ -27,10 +27,29 @@ ADAM_CASES = [
     {"lr": 0.05, "amsgrad": True},
     {"lr": 0.05, "amsgrad": True, "weight_decay": 0.1, "betas": (0.5, 0.6)},
 ]
+RMSPROP_CASES = [
+    {},
+    {"lr": 0.05},
+    {"lr": 0.05, "alpha": 0.7, "eps": 1e-3},
+    {"lr": 0.05, "weight_decay": 0.1},
+    {"lr": 0.05, "momentum": 0.9},
+    {"lr": 0.05, "centered": True},
+    {"lr": 0.01, "alpha": 0.9, "eps": 1e-2, "weight_decay": 0.1, "momentum": 0.5, "centered": True},
+]
+ADAGRAD_CASES = [
+    {},
+    {"lr": 0.1},
+    {"lr": 0.1, "lr_decay": 0.05},
+    {"lr": 0.1, "weight_decay": 0.1, "eps": 1e-3},
+    {"lr": 0.1, "initial_accumulator_value": 0.5},
+    {"lr": 0.1, "lr_decay": 0.01, "weight_decay": 0.1, "initial_accumulator_value": 2.0},
+]
 CASES = [
     *(("SGD", options) for options in SGD_CASES),
     *((name, options) for name in ("Adam", "AdamW") for options in ADAM_CASES),
     ("Adam", {"lr": 0.05, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    *(("RMSprop", options) for options in RMSPROP_CASES),
+    *(("Adagrad", options) for options in ADAGRAD_CASES),
 ]
 STEPS = 40
 
@@ -72,13 +91,13 @@ def test_flat_arrays_give_the_same_as_dicts(name, options, rng, dtype, assert_cl
 
 @pytest.mark.parametrize("name,options", CASES[2::5], ids=str)
 def test_kernels_and_twins_agree(name, options, rng, dtype, assert_close):
-    results = []
-    for which in ("numba", "reference"):
-        param, optimizer = np.linspace(-1, 1, 33).astype(dtype), getattr(fnn, name)(**options).use(which)
-        for step in range(10):
-            optimizer.update(param, gradient({"": param}, step)[""])
-        results.append(param)
-    assert_close(*results, 10)
+    param = np.linspace(-1, 1, 33).astype(dtype)
+    twin, ours, reference = param.copy(), *(getattr(fnn, name)(**options).use(which) for which in ("numba", "reference"))
+    for step in range(10):
+        grad = gradient({"": param}, step)[""]  # for both: rounding must not grow along the way
+        ours.update(param, grad)
+        reference.update(twin, grad)
+    assert_close(param, twin, 10)
 
 
 def test_learning_rate_may_change_between_updates():
@@ -91,6 +110,34 @@ def test_learning_rate_may_change_between_updates():
         with pytest.raises(error, match="SGD: lr"):
             optimizer.lr = wrong
     assert optimizer.lr == 0.25
+
+
+def test_options_may_come_and_go():
+    """What an option needs is made when it is switched on, and kept when it is off."""
+    x, optimizer = np.ones(3), fnn.RMSprop(lr=0.1)
+    for option, value, keys in (
+        ("lr", 0.2, ["v"]),
+        ("centered", True, ["v", "m"]),
+        ("momentum", 0.5, ["v", "m", "velocity"]),
+        ("centered", False, ["v", "m", "velocity"]),
+    ):
+        setattr(optimizer, option, value)
+        optimizer.update(x, np.sin(x))
+        assert list(optimizer.state["flat"]) == keys
+    assert np.isfinite(x).all()
+    optimizer.centered = "no"
+    with pytest.raises(TypeError, match="RMSprop: centered"):
+        optimizer.update(x, np.sin(x))
+
+
+def test_accumulator_starts_once():
+    """The initial value counts before the first step, and no more."""
+    x, optimizer = np.array([1.0]), fnn.Adagrad(lr=1.0, initial_accumulator_value=3.0, eps=0.0)
+    for value in (5.0, 100.0):
+        optimizer.initial_accumulator_value = value
+        optimizer.update(x, np.array([2.0]))
+    assert optimizer.state["flat"]["squares"] == [13.0]
+    np.testing.assert_allclose(x, 1 - 2 / 3 - 2 / 13**0.5)
 
 
 def test_views_are_updated_in_place(rng):
@@ -112,7 +159,7 @@ def test_gradients_stay_as_they_are(rng):
 
 
 def test_nan_gradients_stay_visible():
-    for cls in (fnn.SGD, fnn.Adam, fnn.AdamW):
+    for cls in (fnn.SGD, fnn.Adam, fnn.AdamW, fnn.RMSprop, fnn.Adagrad):
         x = np.ones(3)
         cls().update(x, np.array([1.0, np.nan, 1.0]))
         assert np.isnan(x).tolist() == [False, True, False]
@@ -192,6 +239,25 @@ WRONG_OPTIONS = [
     ("Adam", {"capturable": True}, ValueError),
     ("AdamW", {"weight_decay": float("nan")}, ValueError),
     ("AdamW", {"foreach": True}, ValueError),
+    ("RMSprop", {"lr": -1}, ValueError),
+    ("RMSprop", {"alpha": 1.1}, ValueError),
+    ("RMSprop", {"alpha": "0.9"}, TypeError),
+    ("RMSprop", {"eps": float("nan")}, ValueError),
+    ("RMSprop", {"momentum": -0.1}, ValueError),
+    ("RMSprop", {"weight_decay": -0.1}, ValueError),
+    ("RMSprop", {"centered": 1}, TypeError),
+    ("RMSprop", {"capturable": True}, ValueError),
+    ("RMSprop", {"foreach": True}, ValueError),
+    ("RMSprop", {"maximize": True}, ValueError),
+    ("RMSprop", {"differentiable": True}, ValueError),
+    ("Adagrad", {"lr_decay": -0.1}, ValueError),
+    ("Adagrad", {"weight_decay": -0.1}, ValueError),
+    ("Adagrad", {"initial_accumulator_value": -1}, ValueError),
+    ("Adagrad", {"eps": None}, TypeError),
+    ("Adagrad", {"foreach": True}, ValueError),
+    ("Adagrad", {"maximize": True}, ValueError),
+    ("Adagrad", {"differentiable": True}, ValueError),
+    ("Adagrad", {"fused": True}, ValueError),
 ]
 
 
@@ -238,7 +304,7 @@ def test_signatures_are_torchs():
     torch = pytest.importorskip("torch")
     import inspect
 
-    for cls in (fnn.SGD, fnn.Adam, fnn.AdamW):
+    for cls in (fnn.SGD, fnn.Adam, fnn.AdamW, fnn.RMSprop, fnn.Adagrad):
         ours = inspect.signature(cls).parameters
         theirs = dict(inspect.signature(getattr(torch.optim, cls.__name__)).parameters)
         del theirs["params"]

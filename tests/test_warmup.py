@@ -69,6 +69,8 @@ networks = [
     (depthwise(), (3, 25, 25), fnn.SGD()),
     (one_axis(), (2, 90), fnn.Adam(amsgrad=True)),
     (mlp(), (300,), fnn.SGD(momentum=0.5)),
+    (mlp(), (300,), fnn.RMSprop(momentum=0.5, centered=True)),
+    (mlp(), (300,), fnn.Adagrad()),
 ]
 new = {}
 for network, shape, optimizer in networks:

@@ -96,6 +96,9 @@ def optimizer_cases(rng, dtype):
         yield k.sgd_update, (param, grad, m), (1e-6, 0.9, 0.0, 1e-4, 1, 0), (size, "nesterov")
         yield k.adam_update, (param, grad, m, v, none), (1e-6, 0.9, 0.999, 1e-8, 0.0, 5, 0, 0), (size,)
         yield k.adam_update, (param, grad, m, v, vmax), (1e-6, 0.9, 0.999, 1e-8, 0.0, 5, 0, 1), (size, "amsgrad")
+        yield k.rmsprop_update, (param, grad, v, none, none), (1e-6, 0.99, 1e-8, 0.0, 0.0, 0), (size,)
+        yield k.rmsprop_update, (param, grad, v, m, vmax), (1e-6, 0.99, 1e-8, 0.0, 0.9, 1), (size, "centered, momentum")
+        yield k.adagrad_update, (param, grad, v), (1e-6, 0.0, 1e-10, 0.0, 5), (size,)
 
 
 def image_cases(rng, dtype):

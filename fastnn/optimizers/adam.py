@@ -1,7 +1,5 @@
 """Adam and AdamW."""
 
-import numpy as np
-
 from ..layers.checks import as_bool, as_number
 from .base import EMPTY, Number, Optimizer, only_defaults
 
@@ -85,12 +83,12 @@ class Adam(Optimizer):
         as_bool(self.amsgrad, f"{type(self).__name__}: amsgrad")
         as_bool(self.decoupled_weight_decay, f"{type(self).__name__}: decoupled_weight_decay")
 
+    def _arrays(self):
+        return dict.fromkeys(("m", "v", "vmax") if self.amsgrad else ("m", "v"), 0.0)
+
     def _step(self, state, param, grad):
-        if not state:
-            state.update(step=0, m=np.zeros_like(param), v=np.zeros_like(param))
-        if self.amsgrad and "vmax" not in state:
-            state["vmax"] = np.zeros_like(param)
-        state["step"] += 1
+        state["step"] = state.get("step", 0) + 1
+        self._add_arrays(state, param)
         self.kernels.optim.adam_update(
             param,
             grad,

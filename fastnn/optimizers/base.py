@@ -16,8 +16,8 @@ EMPTY = {dtype: np.empty(0, dtype) for dtype in (np.dtype(np.float32), np.dtype(
 class Number:
     """A hyperparameter that is checked whenever it is set: ``optimizer.lr = nan`` raises as the constructor does."""
 
-    def __init__(self, minimum=-math.inf):
-        self.minimum = minimum
+    def __init__(self, minimum=-math.inf, maximum=math.inf):
+        self.minimum, self.maximum = minimum, maximum
 
     def __set_name__(self, owner, name):
         self.name, self.slot = name, "_" + name
@@ -26,7 +26,8 @@ class Number:
         return self if optimizer is None else getattr(optimizer, self.slot)
 
     def __set__(self, optimizer, value):
-        setattr(optimizer, self.slot, as_number(value, f"{type(optimizer).__name__}: {self.name}", self.minimum))
+        what = f"{type(optimizer).__name__}: {self.name}"
+        setattr(optimizer, self.slot, as_number(value, what, self.minimum, self.maximum))
 
 
 class Optimizer:
@@ -127,6 +128,17 @@ class Optimizer:
 
     def _check_options(self):
         """Raise for options that do not go together. Called at construction and before each update."""
+
+    def _arrays(self):
+        """Arrays of state that a step needs with these options, by name, and the value that each is filled with at first."""
+        return {}
+
+    def _add_arrays(self, state, param):
+        """`_arrays`, out of `state`; those that it lacks are made."""
+        for name, value in self._arrays().items():
+            if name not in state:
+                state[name] = np.full_like(param, value)
+        return state
 
     def _step(self, state, param, grad):
         raise NotImplementedError(f"{type(self).__name__} does not implement _step(state, param, grad)")

@@ -1,7 +1,5 @@
 """Gradient descent."""
 
-import numpy as np
-
 from ..layers.checks import as_bool
 from .base import EMPTY, Number, Optimizer, only_defaults
 
@@ -66,13 +64,14 @@ class SGD(Optimizer):
                 f"got momentum={self.momentum}, dampening={self.dampening}"
             )
 
+    def _arrays(self):
+        return {"velocity": 0.0} if self.momentum != 0 else {}
+
     def _step(self, state, param, grad):
         velocity, first = EMPTY[param.dtype], 0
         if self.momentum != 0:
             first = int("velocity" not in state)
-            if first:
-                state["velocity"] = np.zeros_like(param)
-            velocity = state["velocity"]
+            velocity = self._add_arrays(state, param)["velocity"]
         self.kernels.optim.sgd_update(
             param, grad, velocity, self.lr, self.momentum, self.dampening, self.weight_decay, int(self.nesterov), first
         )

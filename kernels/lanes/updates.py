@@ -1,7 +1,8 @@
 """Optimizer steps as records of a plan.   P parameters, flat.
 
-    SGDUpdate, AdamUpdate    records over the kernels of `optim`, and what changes them from step to step
-    sum_sets                 total[begin + i] = sum_s sets[s, i]: one gradient of those of several chunks of blocks
+    SGDUpdate, AdamUpdate,
+    RMSpropUpdate, AdagradUpdate    records over the kernels of `optim`, and what changes them from step to step
+    sum_sets                        total[begin + i] = sum_s sets[s, i]: one gradient of those of several chunks of blocks
 
 A plan ends in two phases: ``[finish_loss, *update.prepare]``, one item, and ``[*sums, update.record]``, P items, `CHUNK` at a
 time. There a chunk's gradients are summed where they are needed next and are still in the cache when the optimizer reads them.
@@ -58,6 +59,18 @@ def _correct_bias(rates, lr, beta1, beta2, step):
 def _correct_adam(cells, rates, lr, beta1, beta2, first, last):
     """Bias corrections of this step."""
     _correct_bias(rates, lr, beta1, beta2, np.float64(cells[STEPS]))
+
+
+@jit(fastmath=False)
+def _decayed_rate(rate, lr, lr_decay, before):
+    """The rate of `optim.adagrad_update`, to the same bits."""
+    rate[0] = lr / (1 + before * lr_decay)
+
+
+@kernel()
+def _decay_rate(cells, rate, lr, lr_decay, first, last):
+    """Rate of this step."""
+    _decayed_rate(rate, lr, lr_decay, np.float64(cells[STEPS] - 1))
 
 
 class SGDUpdate:
@@ -150,6 +163,76 @@ class AdamUpdate:
         decay, shrink = (0, 1 - lr * weight_decay) if decoupled else (weight_decay, 1)
         self._corrected[:] = lr, beta1, beta2
         self._numbers[:] = 1 - beta1, beta2, 1 - beta2, eps, decay, shrink
+
+
+class RMSpropUpdate:
+    """Records of `optim.rmsprop_update`, which is the same in all steps.
+
+    Parameters
+    ----------
+    param, grad, v : (P,)
+    m : (P,), or (0,) unless centered
+    velocity : (P,), or (0,) without momentum
+    cells : int64 array
+    lr, alpha, eps, weight_decay, momentum : float
+    centered : int
+
+    Attributes
+    ----------
+    prepare, record
+        As those of `SGDUpdate`.
+    """
+
+    prepare = ()
+
+    def __init__(self, param, grad, v, m, velocity, cells, lr, alpha, eps, weight_decay, momentum, centered):
+        self._kept = param, grad, v, m, velocity
+        self._arrays = bool(centered), momentum != 0
+        self.record = optim._rmsprop.phase((*self._kept, *[0.0] * 6, 0, 0), param.size, CHUNK)
+        self._numbers, self._switches = _last_words(self.record, 8, np.float64)[:6], _last_words(self.record, 2, np.int64)
+        self.set(lr, alpha, eps, weight_decay, momentum, centered)
+
+    def set(self, lr, alpha, eps, weight_decay, momentum, centered):
+        """Go on with other options.
+
+        Raises
+        ------
+        ValueError
+            If `centered` is switched, or momentum comes or goes: that takes other arrays.
+        """
+        if (bool(centered), momentum != 0) != self._arrays:
+            raise ValueError("RMSpropUpdate: centered or not, with and without momentum are different records")
+        self._numbers[:] = lr, alpha, 1 - alpha, eps, weight_decay, momentum
+        self._switches[:] = self._arrays
+
+
+class AdagradUpdate:
+    """Records of `optim.adagrad_update`, its `step` what cell STEPS counts.
+
+    Parameters
+    ----------
+    param, grad, squares : (P,)
+    cells : int64 array
+    lr, lr_decay, eps, weight_decay : float
+
+    Attributes
+    ----------
+    prepare, record
+        As those of `SGDUpdate`.
+    """
+
+    def __init__(self, param, grad, squares, cells, lr, lr_decay, eps, weight_decay):
+        self._kept = param, grad, squares, cells
+        self.record = optim._adagrad.phase((param, grad, squares, 0.0, 0.0, 0.0), param.size, CHUNK)
+        numbers = _last_words(self.record, 3, np.float64)
+        self.prepare = [_decay_rate.phase((cells, numbers[:1], 0.0, 0.0), 1)]
+        self._numbers, self._decay = numbers[1:], _last_words(self.prepare[0], 2, np.float64)
+        self.set(lr, lr_decay, eps, weight_decay)
+
+    def set(self, lr, lr_decay, eps, weight_decay):
+        """Go on with other options."""
+        self._decay[:] = lr, lr_decay
+        self._numbers[:] = eps, weight_decay
 
 
 def _last_words(record, count, dtype):

@@ -269,3 +269,25 @@ def test_adam(impl, weight_decay, decoupled, amsgrad, dtype, rng, assert_close):
         arguments = 0.01, 0.9, 0.999, 1e-8, weight_decay, step, decoupled, amsgrad
         impl.optim.adam_update(param, grad, m, v, vmax if amsgrad else vmax[:0], *arguments)
     assert_close(param, expected)
+
+
+@pytest.mark.parametrize("weight_decay, momentum, centered", list(itertools.product([0.0, 0.1], [0.0, 0.8], [0, 1])))
+def test_rmsprop(impl, weight_decay, momentum, centered, dtype, rng, assert_close):
+    param, *grads = normal(rng, dtype, 11, 50)
+    options = {"alpha": 0.9, "weight_decay": weight_decay, "momentum": momentum, "centered": bool(centered)}
+    expected = trajectory(torch.optim.RMSprop, param, grads, lr=0.01, **options)
+    v, m, velocity = np.zeros((3, 50), dtype)
+    for grad in grads:
+        arguments = 0.01, 0.9, 1e-8, weight_decay, momentum, centered
+        impl.optim.rmsprop_update(param, grad, v, m if centered else m[:0], velocity if momentum else m[:0], *arguments)
+    assert_close(param, expected)
+
+
+@pytest.mark.parametrize("weight_decay, lr_decay", list(itertools.product([0.0, 0.1], [0.0, 0.3])))
+def test_adagrad(impl, weight_decay, lr_decay, dtype, rng, assert_close):
+    param, *grads = normal(rng, dtype, 11, 50)
+    expected = trajectory(torch.optim.Adagrad, param, grads, lr=0.1, lr_decay=lr_decay, weight_decay=weight_decay)
+    squares = np.zeros(50, dtype)
+    for step, grad in enumerate(grads, start=1):
+        impl.optim.adagrad_update(param, grad, squares, 0.1, lr_decay, 1e-10, weight_decay, step)
+    assert_close(param, expected)

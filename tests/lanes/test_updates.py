@@ -24,6 +24,16 @@ ADAM = {
     "amsgrad": (0.01, 0.9, 0.999, 1e-8, 0.01, 0, 1),
     "undamped": (0.01, 0.0, 0.0, 1e-8, 0.0, 0, 0),
 }
+# lr, alpha, eps, weight_decay, momentum, centered
+RMSPROP = {
+    "plain": (0.01, 0.99, 1e-8, 0.0, 0.0, 0),
+    "decayed": (0.01, 0.8, 1e-6, 0.1, 0.0, 0),
+    "momentum": (0.01, 0.9, 1e-8, 0.0, 0.8, 0),
+    "centered": (0.01, 0.9, 1e-3, 0.1, 0.0, 1),
+    "both": (0.01, 0.9, 1e-3, 0.0, 0.9, 1),
+}
+# lr, lr_decay, eps, weight_decay
+ADAGRAD = {"plain": (0.01, 0.0, 1e-10, 0.0), "all": (0.1, 0.07, 1e-3, 0.1)}
 LENGTHS = [1, 13, 8192, 20_001]
 
 
@@ -91,6 +101,57 @@ def test_adam_follows_the_optimizer(rng, case, size, dtype):
     assert v.tobytes() == optimizer.state["flat"]["v"].tobytes()
 
 
+@pytest.mark.parametrize("size", LENGTHS)
+@pytest.mark.parametrize("case", RMSPROP)
+def test_rmsprop_follows_the_optimizer(rng, case, size, dtype):
+    options = RMSPROP[case]
+    param, expected = (rng.standard_normal((1, size)).repeat(2, axis=0)).astype(dtype)
+    m, velocity = (np.zeros(size if needed else 0, dtype) for needed in (options[5], options[4]))
+    v, cells, grad = np.zeros(size, dtype), cells_with(), np.empty(size, dtype)
+    optimizer = fastnn.RMSprop(*options[:5], centered=bool(options[5]))
+    update = updates.RMSpropUpdate(param, grad, v, m, velocity, cells, *options)
+    for number in range(6):
+        if number == 3:
+            optimizer.lr = 0.05
+            update.set(0.05, *options[1:])
+        grad[:] = rng.standard_normal(size)
+        step(update, cells)
+        optimizer.update(expected, grad)
+        assert param.tobytes() == expected.tobytes()
+    for name, array in (("v", v), ("m", m), ("velocity", velocity)):
+        if array.size:
+            assert array.tobytes() == optimizer.state["flat"][name].tobytes()
+
+
+@pytest.mark.parametrize("size", LENGTHS)
+@pytest.mark.parametrize("case", ADAGRAD)
+def test_adagrad_follows_the_optimizer(rng, case, size, dtype):
+    options = ADAGRAD[case]
+    lr, lr_decay, eps, weight_decay = options
+    param, expected = (rng.standard_normal((1, size)).repeat(2, axis=0)).astype(dtype)
+    squares, cells, grad = np.full(size, 0.5, dtype), cells_with(), np.empty(size, dtype)
+    optimizer = fastnn.Adagrad(lr, lr_decay, weight_decay, 0.5, eps)
+    update = updates.AdagradUpdate(param, grad, squares, cells, *options)
+    for number in range(6):
+        if number == 3:
+            optimizer.lr = 0.05
+            update.set(0.05, *options[1:])
+        grad[:] = rng.standard_normal(size)
+        step(update, cells)
+        optimizer.update(expected, grad)
+        assert param.tobytes() == expected.tobytes()
+    assert squares.tobytes() == optimizer.state["flat"]["squares"].tobytes()
+
+
+def test_adagrad_rate_to_the_bit():
+    """Compiled code multiplies and adds in two roundings, as Python does."""
+    update = updates.AdagradUpdate(*np.ones((3, 1)), cells := cells_with(), 0.01, 0.123, 1e-10, 0.0)
+    for number in [*range(1, 300), 12_345, 10**9]:
+        cells[STEPS] = number
+        run(update.prepare)
+        assert updates._last_words(update.record, 3, np.float64)[0] == 0.01 / (1 + (number - 1) * 0.123)
+
+
 def test_adam_corrects_bias_to_the_bit():
     """The power of compiled code is that of Python, for any number of steps."""
     arrays = np.ones((4, 1))
@@ -110,6 +171,9 @@ def test_options_that_need_other_records_are_refused():
         updates.SGDUpdate(*arrays[:3], cells, *SGD["plain"]).set(*SGD["momentum"])
     with pytest.raises(ValueError, match="amsgrad"):
         updates.AdamUpdate(*arrays, cells, *ADAM["amsgrad"]).set(*ADAM["plain"])
+    for case in ("plain", "momentum", "centered"):
+        with pytest.raises(ValueError, match="centered"):
+            updates.RMSpropUpdate(*arrays, cells, *RMSPROP["both"]).set(*RMSPROP[case])
 
 
 @pytest.mark.parametrize("blocks, chunk, used", [(1, 1, 1), (7, 2, 4), (8, 2, 4), (3, 5, 1), (10, 1, 10)])

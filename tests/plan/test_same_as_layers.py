@@ -301,6 +301,10 @@ OPTIMIZERS = {
     "decoupled Adam": lambda: fnn.Adam(lr=0.1, weight_decay=0.1, decoupled_weight_decay=True),
     "AdamW": lambda: fnn.AdamW(lr=0.1, weight_decay=0.1),
     "AdamW amsgrad": lambda: fnn.AdamW(lr=0.1, amsgrad=True),
+    "RMSprop": lambda: fnn.RMSprop(),
+    "RMSprop with options": lambda: fnn.RMSprop(0.01, 0.8, 1e-3, 0.1, 0.7, True),
+    "Adagrad": lambda: fnn.Adagrad(lr=0.1),
+    "Adagrad with options": lambda: fnn.Adagrad(0.1, 0.05, 0.1, 0.5, 1e-3),
     "a user's": lambda: Signs(),
     "a bare one": lambda: BareOptimizer(),
     "a subclass": lambda: SlowAdam(lr=0.1),
@@ -326,6 +330,13 @@ CHANGES = [
     ("Adam", {"amsgrad": True}),
     ("Adam", {"decoupled_weight_decay": True, "weight_decay": 0.1}),
     ("AdamW amsgrad", {"amsgrad": False}),
+    ("RMSprop", {"lr": 0.05, "alpha": 0.5, "eps": 0.1, "weight_decay": 0.2}),
+    ("RMSprop", {"momentum": 0.5}),
+    ("RMSprop", {"centered": True, "eps": 1e-3}),
+    ("RMSprop with options", {"momentum": 0.0}),
+    ("RMSprop with options", {"centered": False}),
+    ("Adagrad", {"lr": 0.5, "lr_decay": 0.3, "weight_decay": 0.2, "eps": 0.1}),
+    ("Adagrad", {"initial_accumulator_value": 0.7}),
     ("a user's", {"lr": 0.5}),
 ]
 
@@ -343,7 +354,10 @@ def test_options_change_between_steps(name, options, rng, pair):
             both.check()
 
 
-@pytest.mark.parametrize("name", ["momentum", "Adam", "AdamW amsgrad", "a user's"])
+@pytest.mark.parametrize(
+    "name",
+    ["momentum", "Adam", "AdamW amsgrad", "RMSprop", "RMSprop with options", "Adagrad", "Adagrad with options", "a user's"],
+)
 def test_state_of_optimizers_is_everybodys(name, rng, pair):
     """Steps with and without plans, updates by hand, resets: all go on from one state."""
     both = pair(mlp(), optimizer=OPTIMIZERS[name]())
@@ -378,6 +392,31 @@ def test_state_of_optimizers_is_everybodys(name, rng, pair):
     for change in (without_plan, on_reference, by_hand, fresh_state, reload, other_lr, without_plan, other_lr):
         both.each(change)
         step()
+
+
+@pytest.mark.parametrize("name,option,value", [("Adagrad", "initial_accumulator_value", 0.7), ("RMSprop", "centered", True)])
+def test_options_change_before_the_first_step(name, option, value, rng, pair):
+    """The plan is there already, with the state that steps would begin with."""
+    both = pair(mlp(), optimizer=OPTIMIZERS[name]())
+    x, y = batch(rng, (4,), 7, np.float64, 3)
+    assert both.planned._plan_for(x, y, 7) is not None
+    both.each(lambda trainer: setattr(trainer.optimizer, option, value))
+    for _ in range(2):
+        both.step(x, y)
+        both.check()
+
+
+def test_state_is_cleared_before_the_first_step_with_an_option(rng, pair):
+    """The plan for the option is there already, with arrays of earlier steps among its new ones."""
+    both = pair(mlp(), optimizer=OPTIMIZERS["RMSprop"]())
+    x, y = batch(rng, (4,), 7, np.float64, 3)
+    both.step(x, y)
+    both.each(lambda trainer: setattr(trainer.optimizer, "momentum", 0.5))
+    assert both.planned._plan_for(x, y, 7) is not None
+    both.each(lambda trainer: setattr(trainer.optimizer, "state", {}))
+    for _ in range(2):
+        both.step(x, y)
+        both.check()
 
 
 # --- data
