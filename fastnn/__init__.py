@@ -31,6 +31,7 @@ from .layers import Conv2d as Conv2d
 from .layers import Dense as Dense
 from .layers import Dropout as Dropout
 from .layers import Flatten as Flatten
+from .layers import Identity as Identity
 from .layers import Layer as Layer
 from .layers import LeakyReLU as LeakyReLU
 from .layers import Linear as Linear
@@ -38,7 +39,9 @@ from .layers import LocalResponseNorm as LocalResponseNorm
 from .layers import LogSoftmax as LogSoftmax
 from .layers import MaxPool1d as MaxPool1d
 from .layers import MaxPool2d as MaxPool2d
+from .layers import Permute as Permute
 from .layers import ReLU as ReLU
+from .layers import Reshape as Reshape
 from .layers import Residual as Residual
 from .layers import Sequential as Sequential
 from .layers import Sigmoid as Sigmoid

@@ -186,8 +186,9 @@ def _known_layers():
     """The layers whose forward pass without training is done by kernels alone."""
     from . import layers as own
 
-    names = "AdaptiveAvgPool1d AdaptiveAvgPool2d AvgPool1d AvgPool2d BatchNorm1d BatchNorm2d Concat Conv1d Conv2d Dense Dropout"
-    names += " Flatten LeakyReLU LocalResponseNorm LogSoftmax MaxPool1d MaxPool2d ReLU Residual Sequential Sigmoid Softmax Tanh"
+    names = "AdaptiveAvgPool1d AdaptiveAvgPool2d AvgPool1d AvgPool2d BatchNorm1d BatchNorm2d Concat Conv1d Conv2d Dense"
+    names += " Dropout Flatten Identity LeakyReLU LocalResponseNorm LogSoftmax MaxPool1d MaxPool2d Permute ReLU Reshape"
+    names += " Residual Sequential Sigmoid Softmax Tanh"
     return frozenset(getattr(own, name) for name in names.split())
 
 

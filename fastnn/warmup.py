@@ -181,6 +181,10 @@ def _tasks(dtype):
         joined = layers.Concat(conv(2, 3, 1), branch, layers.MaxPool2d(3, 1, 1))
         return [conv(1, 2, 1), joined, layers.Flatten(), dense(9 * 36, 3)]
 
+    def channels_last():
+        front = [layers.Permute(3, 1, 2), conv(2, 3, 3), layers.Permute(2, 1, 3), layers.Reshape(6, 2, 3)]
+        return [*front, conv(6, 4, 2), layers.Flatten(), dense(8, 3)]
+
     def pools():
         front = [
             layers.MaxPool2d(3, 1, 1),
@@ -244,6 +248,7 @@ def _tasks(dtype):
         task(grouped, (4, 13, 13)),
         task(depthwise, (4, 8, 8)),
         task(inception, (1, 6, 6)),
+        task(channels_last, (6, 5, 2)),
         task(pools, (2, 20, 20)),
         task(responses, (2, 6, 6)),
         task(one_axis, (2, 35)),

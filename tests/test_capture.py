@@ -99,6 +99,7 @@ NETWORKS = {
     "residual in float64": (lambda: residual(np.float64), (3, 13, 11)),
     "one-dimensional": (one_dimensional, (2, 53)),
     "branches": (branches, (3, 5, 4)),
+    "channels last": (lambda: fnn.Sequential(fnn.Permute(3, 1, 2), fnn.Conv2d(2, 4, 3, rng=0), fnn.Reshape(2, -1)), (5, 6, 2)),
     "batch norm": (small, (4,)),
     "batch statistics": (lambda: fnn.Sequential(fnn.BatchNorm2d(3, track_running_stats=False), fnn.Tanh()), (3, 4, 5)),
     "dense on sequences": (lambda: fnn.Sequential(fnn.Dense(6, 40, rng=0), fnn.Sigmoid(), fnn.Dense(40, 2, rng=1)), (9, 6)),

@@ -25,5 +25,8 @@ from .pooling import AvgPool1d as AvgPool1d
 from .pooling import AvgPool2d as AvgPool2d
 from .pooling import MaxPool1d as MaxPool1d
 from .pooling import MaxPool2d as MaxPool2d
+from .reshape import Identity as Identity
+from .reshape import Permute as Permute
+from .reshape import Reshape as Reshape
 from .softmax import LogSoftmax as LogSoftmax
 from .softmax import Softmax as Softmax

@@ -12,8 +12,9 @@ from .concat import Joined
 from .lrn import LocalResponse
 from .normalization import Norm
 from .operations import REGISTERED
-from .pointwise import Add, Drop, Pointwise, Reorder, Softmaxed
+from .pointwise import Add, Drop, Pointwise, Softmaxed
 from .pooling import AveragePool, MaxPool
+from .reorder import Reorder, keeps_order
 from .tensors import Tensor, Unsupported
 
 
@@ -87,8 +88,15 @@ class Graph:
     def _plain(self, name, x):
         """x with its features in the order of its sample shape: after Flatten, blocks still hold planes."""
         if x.sample_shape == (x.size,) and x.positions > 1:
-            return self._add(Reorder(name, None, [x], self.tensor(x.sample_shape)))
+            return self._in_order(name, None, x)
         return x
+
+    def _in_order(self, name, layer, x):
+        """x as features in the order of the sample: channel by channel, where blocks hold planes pixel by pixel."""
+        axes, plane = [(x.channels, 1), (x.positions, x.channels)], (x.size, 1, 1)
+        if keeps_order(axes):
+            return Tensor((x.size,), plane, alias=x)
+        return self._add(Reorder(name, layer, [x], Tensor((x.size,), plane), axes))
 
     def _concat(self, name, layer, x):
         prefix = f"{name}." if name else ""
@@ -99,14 +107,32 @@ class Graph:
             raise Unsupported(f"{name or 'network'} has branches of different shapes") from None
         return self._add(Joined(name, layer, parts, self.tensor(shape)))
 
-    def _flatten(self, name, layer, x):
+    def _identity(self, name, layer, x):
+        return x
+
+    def _reshape(self, name, layer, x):
         shape = layer.output_shape(x.sample_shape)
-        C, H, W = x.plane
         if len(shape) == 1 or shape == x.sample_shape:
             return Tensor(shape, x.plane, alias=x)
-        if len(x.sample_shape) == 3 and shape == (C, H * W):
-            return Tensor(shape, (C, 1, H * W), alias=x)
-        raise Unsupported(f"{name or 'network'} flattens axes {layer.start_dim} to {layer.end_dim} of several")
+        out = self.tensor(shape)
+        if out.channels == x.channels:
+            return Tensor(shape, out.plane, alias=x)
+        features = self._in_order(name, layer, x)
+        return self._reorder(name, layer, features, out, [(out.positions, 1), (out.channels, out.positions)])
+
+    def _permute(self, name, layer, x):
+        out = self.tensor(layer.output_shape(x.sample_shape))
+        if len(layer.dims) == 1:
+            return x
+        C, H, W = x.plane
+        x_axes = ((C, 1), (H, W * C), (W, C)) if len(layer.dims) == 3 else ((C, 1), (W, C))
+        first, *planes = (x_axes[d - 1] for d in layer.dims)
+        return self._reorder(name, layer, x, out, [*planes, first])
+
+    def _reorder(self, name, layer, x, out, axes):
+        if keeps_order(axes):
+            return Tensor(out.sample_shape, out.plane, alias=x)
+        return self._add(Reorder(name, layer, [x], out, axes))
 
     def _affine(self, name, layer, x):
         shape = layer.output_shape(x.sample_shape)
@@ -165,6 +191,11 @@ class Graph:
         found = consumers.get(tensor.root, [])
         return found[0] if len(found) == 1 else None
 
+    def _next_alike(self, consumers, op):
+        """The only operation on what `op` makes, if it sees that in the same shape."""
+        following = self._only_consumer(consumers, op.out)
+        return following if following is not None and following.out.plane == op.out.plane else None
+
     def _fuse(self):
         """Join ReLU with max-pooling, batch normalization with a residual sum, and both with ReLU; affine maps with ReLU."""
         consumers = self._consumers()
@@ -177,14 +208,14 @@ class Graph:
                     consumers = self._consumers()
         for op in list(self.ops):
             if isinstance(op, Norm):
-                following = self._only_consumer(consumers, op.out)
+                following = self._next_alike(consumers, op)
                 if isinstance(following, Add) and following.inputs[0].root is op.out.root:
                     op.residual = following.inputs[1]
                     op.inputs.append(op.residual)
                     self._absorb(op, following)
                     consumers = self._consumers()
             if isinstance(op, (Norm, MaxPool, Affine)) and not op.relu:
-                following = self._only_consumer(consumers, op.out)
+                following = self._next_alike(consumers, op)
                 if isinstance(following, Pointwise) and following.family == "relu":
                     op.relu = True
                     self._absorb(op, following)
@@ -201,6 +232,14 @@ class Graph:
                 op.norm, op.relu = following, following.relu
                 self._absorb(op, following)
 
+    def order_samples(self):
+        """Let samples come into lanes in the order that a reordering at the very beginning makes of them."""
+        following = self._only_consumer(self._consumers(), self.input)
+        ordered = following.samples_in_order() if isinstance(following, Reorder) else None
+        if ordered is not None:
+            self.input = ordered
+            self.ops.remove(following)
+
     def _absorb(self, op, following):
         """Let `op` make the output of `following`, which it now does too; it takes that one's place in the order."""
         op.out = following.out
@@ -213,7 +252,10 @@ class Graph:
 
 
 _LOWERINGS = {
-    layers.Flatten: Graph._flatten,
+    layers.Flatten: Graph._reshape,
+    layers.Identity: Graph._identity,
+    layers.Permute: Graph._permute,
+    layers.Reshape: Graph._reshape,
     layers.Dense: Graph._affine,
     layers.Conv1d: Graph._affine,
     layers.Conv2d: Graph._affine,

@@ -6,7 +6,6 @@ from ..kernels._threads import SAMPLES, START
 from ..kernels.gemm import EMPTY
 from ..kernels.lanes import elementwise, samples, softmax
 from ..kernels.lanes.layout import CELLS, INDEX, X, aligned_zeros
-from ..kernels.lanes.reorder import reorder
 from ..layers.base import running
 from .tensors import Op
 
@@ -53,24 +52,6 @@ class Add(Op):
         if dout is not None:
             for x in self.inputs:
                 program.contribute(x, dout)
-
-
-class Reorder(Op):
-    """Features of a flattened plane in the order of the sample: channel by channel instead of pixel by pixel."""
-
-    def forward(self, program, training):
-        self._move(program, program.value(self.out), program.value(self.x), 0)
-
-    def backward(self, program):
-        dout = program.gradient(self.out)
-        if dout is not None and self.x.root.has_gradient:
-            dx = program.like(self.x)
-            self._move(program, dx, dout, 1)
-            program.contribute(self.x, dx)
-
-    def _move(self, program, out, x, back):
-        like, sizes = EMPTY[program.dtype], (self.x.channels, self.x.positions, back)
-        program.block(self.label, lambda place: [reorder.phase((like, place(out), place(x), *sizes), 1)], out, x)
 
 
 class Softmaxed(Op):

@@ -42,6 +42,7 @@ class PredictionPlan:
             if isinstance(op, Norm) and not op.layer.track_running_stats:
                 raise Unsupported(f"{op.name} normalizes predictions batch by batch")
         graph.fold()
+        graph.order_samples()
         # Samples of a network of dense layers alone take so little memory that each layer can be a phase over many blocks.
         blocks = _DENSE_BLOCKS if all(op.out.positions == 1 for op in graph.ops) else 1
         program = Program(dtype, blocks, 1, training=False, winograd=self._settings.winograd)

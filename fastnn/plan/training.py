@@ -107,7 +107,11 @@ class TrainingPlan:
         self.program = program = Program(dtype, -(-size // lanes), 1, **options)
         self.cells, self._cells_at = program.cells, program.cells.ctypes.data
 
-        (augmented_gather_step if augmented else gather_step)(program, self.graph, source_like(x, dtype))
+        if augmented:
+            augmented_gather_step(program, self.graph, source_like(x, dtype))
+        else:
+            self.graph.order_samples()
+            gather_step(program, self.graph, source_like(x, dtype))
         for op in self.graph.ops:
             op.forward(program, True)
         program.kind = "loss"

@@ -1,4 +1,4 @@
-"""Features of a flattened plane: pixel by pixel, as blocks hold planes, or channel by channel, as samples have them."""
+"""Elements of blocks in another order: a permutation of axes."""
 
 from .. import simd
 from .._kernel import kernel
@@ -7,12 +7,14 @@ from .vectors import load, store
 
 
 @kernel()
-def reorder(like, out, x, channels, positions, back, first, last, scratch):
-    """out[c*positions + p] = x[p*channels + c]; with `back` the other way round. Elements are vectors over the samples."""
+def reorder(like, out, x, sizes, strides, first, last, scratch):
+    """out[i, j, k] = x[i*strides[0] + j*strides[1] + k*strides[2]], `sizes` those of out's axes. Elements are vectors."""
+    A, B, C = sizes
+    line = simd.VECTOR_BYTES
     for b in range(first, last):
         source, target = locate(x, b, first, scratch), locate(out, b, first, scratch)
-        for c in range(channels):
-            for p in range(positions):
-                plane, sample = (p * channels + c) * simd.VECTOR_BYTES, (c * positions + p) * simd.VECTOR_BYTES
-                i, j = (plane, sample) if back == 0 else (sample, plane)
-                store(target + j, load(like, source + i))
+        for i in range(A):
+            for j in range(B):
+                at, to = source + (i * strides[0] + j * strides[1]) * line, target + (i * B + j) * C * line
+                for k in range(C):
+                    store(to + k * line, load(like, at + k * strides[2] * line))

@@ -14,6 +14,7 @@ from . import (
     image,
     lrn,
     optim,
+    permute,
     pooling,
     softmax,
 )

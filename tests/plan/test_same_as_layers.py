@@ -67,6 +67,62 @@ LAYERS = {
         (6, 5),
         lambda d: [fnn.LocalResponseNorm(2, 0.8, 0.6), fnn.Conv1d(6, 3, 2, dtype=d, rng=0)],
     ),
+    "Flatten of some": ((3, 4, 5), lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.Flatten(1, 2), fnn.Tanh()]),
+    "Flatten behind max-pooling": (
+        (3, 6, 5),
+        lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.MaxPool2d(2), fnn.Flatten(2), fnn.ReLU(), fnn.Softmax(1)],
+    ),
+    "Identity": ((7,), lambda d: [fnn.Identity(), fnn.Dense(7, 9, dtype=d, rng=0), fnn.Identity(), fnn.ReLU()]),
+    "Residual of Identity": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.Residual(fnn.Tanh(), fnn.Identity())]),
+    "Reshape of samples": ((60,), lambda d: [fnn.Reshape(3, 4, 5), fnn.Conv2d(3, 4, (2, 3), dtype=d, rng=0)]),
+    "Reshape to one channel": ((60,), lambda d: [fnn.Reshape(1, -1, 5), fnn.Conv2d(1, 4, (2, 3), dtype=d, rng=0)]),
+    "Reshape of features": (
+        (7,),
+        lambda d: [fnn.Dense(7, 24, dtype=d, rng=0), fnn.ReLU(), fnn.Reshape((2, 3, 4)), fnn.Conv2d(2, 3, 2, dtype=d, rng=1)],
+    ),
+    "Reshape of planes": (
+        (3, 4, 5),
+        lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.Reshape(3, 2, 8), fnn.Conv2d(3, 2, 2, dtype=d, rng=1)],
+    ),
+    "Reshape within channels": (
+        (3, 4, 5),
+        lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.Reshape(4, 2, 6), fnn.Conv2d(4, 2, 2, dtype=d, rng=1)],
+    ),
+    "Reshape and back": (
+        (3, 4, 5),
+        lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.Flatten(), fnn.Reshape(4, 3, 4), fnn.Conv2d(4, 2, 2, dtype=d)],
+    ),
+    "Reshape of lengths": ((6, 4), lambda d: [fnn.Reshape(8, 3), fnn.Conv1d(8, 2, 2, dtype=d, rng=0), fnn.Reshape(1, -1)]),
+    "channels last": ((6, 5, 3), lambda d: [fnn.Permute(3, 1, 2), fnn.Conv2d(3, 4, 2, dtype=d, rng=0)]),
+    "lengths first": ((9, 3), lambda d: [fnn.Permute(2, 1), fnn.Conv1d(3, 4, 2, dtype=d, rng=0)]),
+    "channels last, shared": (
+        (6, 5, 3),
+        lambda d: [
+            fnn.Concat(
+                fnn.Sequential(fnn.Permute(3, 1, 2), fnn.Conv2d(3, 4, 1, dtype=d, rng=0), fnn.Flatten()),
+                fnn.Sequential(fnn.Conv2d(6, 2, 1, dtype=d, rng=1), fnn.Flatten()),
+            )
+        ],
+    ),
+    "Permute in between": (
+        (3, 4, 5),
+        lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.Permute(2, 3, 1), fnn.ReLU(), fnn.Conv2d(3, 2, 2, dtype=d, rng=1)],
+    ),
+    "Permute to and fro": (
+        (3, 4, 5),
+        lambda d: [
+            fnn.Permute(3, 2, 1),
+            fnn.Tanh(),
+            fnn.Permute(2, 1, 3),
+            fnn.Conv2d(4, 2, 2, dtype=d, rng=0),
+            fnn.Permute(1, 3, 2),
+        ],
+    ),
+    "Permute of one channel": (
+        (1, 4, 5),
+        lambda d: [fnn.Permute(3, 1, 2), fnn.Permute(3, 1, 2), fnn.Conv2d(4, 2, 1, dtype=d, rng=0)],
+    ),
+    "Permute of one axis": ((7,), lambda d: [fnn.Permute(0, 1), fnn.Dense(7, 9, dtype=d, rng=0)]),
     "ReLU": ((7,), lambda d: [fnn.ReLU(), fnn.Dense(7, 9, dtype=d, rng=0), fnn.ReLU()]),
     "LeakyReLU": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.LeakyReLU(0.2)]),
     "Sigmoid": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.Sigmoid()]),
@@ -539,3 +595,16 @@ def test_rate_of_dropout_changes(rng, pair):
         both.planned.network[1].p = both.plain.network[1].p = p
         both.step(*batch(rng, (4,), 9, np.float64, 3))
         both.check()
+
+
+def test_channels_last_images(rng, pair, close):
+    """Images as most files have them, in bytes: trained in epochs, augmented or not, and predicted."""
+    layers = fnn.Permute(3, 1, 2), fnn.Conv2d(3, 4, 3, rng=0), fnn.ReLU(), fnn.Flatten(), fnn.Dense(192, 4, rng=1)
+    both = pair(fnn.Sequential(*layers))
+    images, labels = rng.integers(0, 256, (37, 10, 8, 3), np.uint8), rng.integers(0, 4, 37)
+    for x in (images, images.astype(np.float32) / 255, np.ascontiguousarray(images[:, ::-1])):
+        both.step(x, labels)
+        both.each("fit", x, labels, batch_size=16, progress=False)
+        both.check(gradients=False)
+        close(*both.each("predict", x), np.float32, "predictions")
+        assert "0 Permute" not in [step.label for step, _ in both.planned._plan.chains.steps]  # done on the way into lanes
