@@ -32,6 +32,7 @@ from .layers import Dense as Dense
 from .layers import Dropout as Dropout
 from .layers import Flatten as Flatten
 from .layers import Identity as Identity
+from .layers import Lambda as Lambda
 from .layers import Layer as Layer
 from .layers import LeakyReLU as LeakyReLU
 from .layers import Linear as Linear

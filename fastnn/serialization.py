@@ -56,7 +56,7 @@ def save(network, path):
         raise TypeError(f"save: expected a fastnn network, got {network!r:.80}; put a single layer into a Sequential")
     from safetensors.numpy import save as to_bytes  # here, so that importing fastnn does not wait for it
 
-    metadata = {"format": FORMAT, "version": __version__, "architecture": network.get_config()}
+    metadata = {"format": FORMAT, "version": __version__, "architecture": _config(network)}
     # safetensors writes memory as it lies, so views must become contiguous first.
     arrays = {name: _plain(array) for name, array in network.state_dict().items()}
     data = to_bytes(arrays, metadata={METADATA_KEY: json.dumps(metadata, allow_nan=False)})
@@ -105,6 +105,19 @@ def load(path):
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         raise ValueError(f"{path}: {text or type(error).__name__}") from error
     return network
+
+
+def _config(network):
+    """The network's configuration; an error says which layer has none."""
+    try:
+        return network.get_config()
+    except TypeError as error:
+        for name, layer in network.leaves():
+            try:
+                layer.get_config()
+            except TypeError as reason:
+                raise TypeError(f"save: layer {name!r}, {reason}") from error
+        raise
 
 
 def _plain(array):

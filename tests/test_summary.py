@@ -148,6 +148,7 @@ def on_numpy():
         (lambda: fnn.Sequential(fnn.Dense(3, 3), Scale()), (3,), "1 is a Scale, which has no kernels in the plan"),
         (lambda: fnn.Sequential(fnn.Residual(Scale())), (3,), "0.body is a Scale, which has no kernels in the plan"),
         (Twins, (3,), "network is a Twins, which has no kernels in the plan"),
+        (lambda: fnn.Sequential(fnn.Lambda(np.tanh)), (3,), "0 is a Lambda, whose function has no kernels in the plan"),
         (lambda: fnn.Sequential(fnn.Dense(3, 2)), (5, 3), "0 is a Dense over the last of several axes"),
         (lambda: fnn.Sequential(fnn.Conv2d(1, 2, 2, padding="same")), (1, 5, 5), "0 pads its two ends differently"),
         (lambda: fnn.Sequential(fnn.Dense(3, 3), fnn.Softmax(0)), (3,), "1 is a Softmax over axis 0"),

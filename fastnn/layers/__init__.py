@@ -18,6 +18,7 @@ from .dense import Dense as Dense
 from .dense import Linear as Linear
 from .dropout import Dropout as Dropout
 from .flatten import Flatten as Flatten
+from .functions import Lambda as Lambda
 from .lrn import LocalResponseNorm as LocalResponseNorm
 from .pooling import AdaptiveAvgPool1d as AdaptiveAvgPool1d
 from .pooling import AdaptiveAvgPool2d as AdaptiveAvgPool2d

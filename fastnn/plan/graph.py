@@ -120,6 +120,11 @@ class Graph:
         features = self._in_order(name, layer, x)
         return self._reorder(name, layer, features, out, [(out.positions, 1), (out.channels, out.positions)])
 
+    def _lambda(self, name, layer, x):
+        if not layer.only_reshapes(x.sample_shape):
+            raise Unsupported(f"{name or 'network'} is a Lambda, whose function has no kernels in the plan")
+        return self._reshape(name, layer, x)
+
     def _permute(self, name, layer, x):
         out = self.tensor(layer.output_shape(x.sample_shape))
         if len(layer.dims) == 1:
@@ -254,6 +259,7 @@ class Graph:
 _LOWERINGS = {
     layers.Flatten: Graph._reshape,
     layers.Identity: Graph._identity,
+    layers.Lambda: Graph._lambda,
     layers.Permute: Graph._permute,
     layers.Reshape: Graph._reshape,
     layers.Dense: Graph._affine,

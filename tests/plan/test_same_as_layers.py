@@ -123,6 +123,17 @@ LAYERS = {
         lambda d: [fnn.Permute(3, 1, 2), fnn.Permute(3, 1, 2), fnn.Conv2d(4, 2, 1, dtype=d, rng=0)],
     ),
     "Permute of one axis": ((7,), lambda d: [fnn.Permute(0, 1), fnn.Dense(7, 9, dtype=d, rng=0)]),
+    "Lambda of a reshape": (
+        (3, 6, 5),
+        lambda d: [
+            fnn.Conv2d(3, 4, 2, dtype=d, rng=0),
+            fnn.Lambda(lambda x: x.reshape(len(x), 4, -1)),
+            fnn.Conv1d(4, 3, 2, dtype=d, rng=1),
+            fnn.ReLU(),
+            fnn.AdaptiveAvgPool1d(1),
+            fnn.Lambda(lambda x: x.reshape(len(x), -1)),
+        ],
+    ),
     "ReLU": ((7,), lambda d: [fnn.ReLU(), fnn.Dense(7, 9, dtype=d, rng=0), fnn.ReLU()]),
     "LeakyReLU": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.LeakyReLU(0.2)]),
     "Sigmoid": ((7,), lambda d: [fnn.Dense(7, 9, dtype=d, rng=0), fnn.Sigmoid()]),
@@ -608,3 +619,25 @@ def test_channels_last_images(rng, pair, close):
         both.check(gradients=False)
         close(*both.each("predict", x), np.float32, "predictions")
         assert "0 Permute" not in [step.label for step, _ in both.planned._plan.chains.steps]  # done on the way into lanes
+
+
+def test_lambdas_with_gradients(rng, pair, close):
+    """Functions in Python: layer by layer, also where one is no reshape but for its gradient (which it reverses)."""
+    gate = fnn.Lambda(lambda x: np.maximum(x, 0), lambda dout, x, out: dout * (out > 0))
+    reverse = fnn.Lambda(lambda x: x, lambda dout, x: -dout)
+    ends = fnn.Dense(4, 6, dtype=np.float64, rng=0), fnn.Dense(6, 3, dtype=np.float64, rng=1)
+    both = pair(fnn.Sequential(ends[0], gate, reverse, ends[1]))
+    expected = pair(fnn.Sequential(ends[0], fnn.ReLU(), ends[1]))
+    x, y = batch(rng, (4,), 7, np.float64, 3)
+    both.step(x, y, plan=False), expected.step(x, y)
+    both.check()
+    for name, sign in (("0.weight", -1), ("3.weight", 1)):
+        close(both.planned.network.grads[name], sign * expected.planned.network.grads[name.replace("3", "2")], np.float64)
+    both.planned.network[2] = fnn.Lambda(lambda x: x)
+    both.planned.network[1] = fnn.ReLU()
+    assert both.planned.network.summary((4,)).path == "compiled plan"
+    both.planned.step(x, y)
+    assert both.planned._plan is not None
+    both.planned.network[2] = reverse
+    both.planned.step(x, y)
+    assert both.planned._plan is None
