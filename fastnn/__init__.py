@@ -19,6 +19,8 @@ from .history import History as History
 from .kernels._threads import num_threads as num_threads
 from .kernels._threads import set_num_threads as set_num_threads
 from .kernels._threads import threads as threads
+from .layers import ELU as ELU
+from .layers import GELU as GELU
 from .layers import AdaptiveAvgPool1d as AdaptiveAvgPool1d
 from .layers import AdaptiveAvgPool2d as AdaptiveAvgPool2d
 from .layers import AvgPool1d as AvgPool1d
@@ -31,6 +33,7 @@ from .layers import Conv2d as Conv2d
 from .layers import Dense as Dense
 from .layers import Dropout as Dropout
 from .layers import Flatten as Flatten
+from .layers import Hardtanh as Hardtanh
 from .layers import Identity as Identity
 from .layers import Lambda as Lambda
 from .layers import Layer as Layer
@@ -42,11 +45,14 @@ from .layers import MaxPool1d as MaxPool1d
 from .layers import MaxPool2d as MaxPool2d
 from .layers import Permute as Permute
 from .layers import ReLU as ReLU
+from .layers import ReLU6 as ReLU6
 from .layers import Reshape as Reshape
 from .layers import Residual as Residual
 from .layers import Sequential as Sequential
 from .layers import Sigmoid as Sigmoid
+from .layers import SiLU as SiLU
 from .layers import Softmax as Softmax
+from .layers import Softplus as Softplus
 from .layers import Tanh as Tanh
 from .losses import BCEWithLogitsLoss as BCEWithLogitsLoss
 from .losses import CrossEntropyLoss as CrossEntropyLoss

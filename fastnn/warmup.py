@@ -221,6 +221,10 @@ def _tasks(dtype):
             layers.Softmax(1),
         ]
 
+    def activations():
+        smooth = [layers.ELU(), layers.GELU(), layers.GELU("tanh"), layers.SiLU(), layers.Softplus()]
+        return [dense(6, 6), *smooth, layers.ReLU6(), dense(6, 3)]
+
     def flat():
         return [conv(1, 2, 2), layers.Flatten()]
 
@@ -241,6 +245,7 @@ def _tasks(dtype):
         task(small, (6,), losses.BCEWithLogitsLoss(), None, None),
         task(small, (6,), losses.CrossEntropyLoss(), None, None),
         task(features, (1, 3, 2), losses.MSELoss(), None, None),
+        task(activations, (6,)),
         task(flat, (1, 3, 2), losses.MSELoss(), None, None),
         task(flat, (1, 3, 2), losses.MSELoss(), optimizers.RMSprop(), None),
         task(flat, (1, 3, 2), losses.MSELoss(), optimizers.Adagrad(), None),

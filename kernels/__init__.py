@@ -8,7 +8,8 @@ Written arrays come first, then inputs, then scalars; a gradient is ``d`` + the 
     conv           conv2d_forward, conv2d_backward_input, conv2d_backward_weight, conv2d_backward_bias
     permute        permute
     pooling        maxpool2d_*, avgpool2d_*, adaptive_avgpool2d_*
-    activations    relu_*, leaky_relu_*, sigmoid_*, tanh_*, add, multiply
+    activations    relu_*, leaky_relu_*, sigmoid_*, tanh_*, hardtanh_*, add, multiply
+    smooth_activations  elu_*, gelu_*, gelu_tanh_*, silu_*, softplus_*
     softmax        softmax_*, log_softmax_*
     cross_entropy  cross_entropy_forward, cross_entropy_probabilities_forward, scale_rows
     channels       copy_channels
@@ -42,6 +43,7 @@ from . import (
     permute,
     pooling,
     reference,
+    smooth_activations,
     softmax,
 )
 

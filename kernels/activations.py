@@ -4,6 +4,7 @@
     leaky_relu_forward (out, x, negative_slope)    leaky_relu_backward(dx, dout, x, negative_slope)
     sigmoid_forward    (out, x)                    sigmoid_backward   (dx, dout, out)
     tanh_forward       (out, x)                    tanh_backward      (dx, dout, out)
+    hardtanh_forward   (out, x, min_val, max_val)  hardtanh_backward  (dx, dout, out, min_val, max_val)
     add                (out, a, b)                 multiply           (out, a, b)
 
 Each loop runs over slices from first to last: indices that start at 0 and end at a size need no test for wrapping around,
@@ -14,15 +15,17 @@ from ._kernel import kernel
 from ._math import sigmoid, tanh
 
 _CHUNK = 8192  # elements: a few arrays of it fit a core's own cache
-_copy = {
+
+# Settings of kernels whose time goes into moving arrays, and into computing.
+of_memory = {
     "items": lambda out, *_: out.size,
     "chunk": lambda *_: _CHUNK,
     "cost": lambda out, *_: out.nbytes // 40,
 }
-_transcendental = {**_copy, "cost": lambda out, *_: out.nbytes // 16}
+of_arithmetic = {**of_memory, "cost": lambda out, *_: out.nbytes // 16}
 
 
-@kernel(**_copy)
+@kernel(**of_memory)
 def relu_forward(out, x, first, last):
     """Rectifier: out[i] = max(x[i], 0); NaN stays.
 
@@ -46,7 +49,7 @@ def relu_forward(out, x, first, last):
         out[i] = zero if zero > x[i] else x[i]
 
 
-@kernel(**_copy)
+@kernel(**of_memory)
 def relu_backward(dx, dout, out, first, last):
     """Gradient of relu_forward with respect to x: dx[i] = dout[i] where out[i] > 0, else 0.
 
@@ -72,7 +75,7 @@ def relu_backward(dx, dout, out, first, last):
         dx[i] = zero if out[i] <= zero else dout[i]
 
 
-@kernel(**_copy)
+@kernel(**of_memory)
 def leaky_relu_forward(out, x, negative_slope, first, last):
     """Rectifier with a slope below 0: out[i] = x[i] where x[i] > 0, else negative_slope * x[i].
 
@@ -97,7 +100,7 @@ def leaky_relu_forward(out, x, negative_slope, first, last):
         out[i] = x[i] if x[i] > zero else slope * x[i]
 
 
-@kernel(**_copy)
+@kernel(**of_memory)
 def leaky_relu_backward(dx, dout, x, negative_slope, first, last):
     """Gradient of leaky_relu_forward with respect to x: dx[i] = dout[i] where x[i] > 0, else negative_slope * dout[i].
 
@@ -124,7 +127,7 @@ def leaky_relu_backward(dx, dout, x, negative_slope, first, last):
         dx[i] = dout[i] if x[i] > zero else slope * dout[i]
 
 
-@kernel(**_transcendental)
+@kernel(**of_arithmetic)
 def sigmoid_forward(out, x, first, last):
     """Logistic function: out[i] = 1 / (1 + exp(-x[i])), to a few ulp and without overflow.
 
@@ -147,7 +150,7 @@ def sigmoid_forward(out, x, first, last):
         out[i] = sigmoid(x[i])
 
 
-@kernel(**_copy)
+@kernel(**of_memory)
 def sigmoid_backward(dx, dout, out, first, last):
     """Gradient of sigmoid_forward with respect to x: dx[i] = dout[i] * (1 - out[i]) * out[i].
 
@@ -173,7 +176,7 @@ def sigmoid_backward(dx, dout, out, first, last):
         dx[i] = dout[i] * (one - out[i]) * out[i]
 
 
-@kernel(**_transcendental)
+@kernel(**of_arithmetic)
 def tanh_forward(out, x, first, last):
     """Hyperbolic tangent: out[i] = tanh(x[i]), to a few ulp, for small x too.
 
@@ -196,7 +199,7 @@ def tanh_forward(out, x, first, last):
         out[i] = tanh(x[i])
 
 
-@kernel(**_copy)
+@kernel(**of_memory)
 def tanh_backward(dx, dout, out, first, last):
     """Gradient of tanh_forward with respect to x: dx[i] = dout[i] * (1 - out[i]**2).
 
@@ -222,7 +225,60 @@ def tanh_backward(dx, dout, out, first, last):
         dx[i] = dout[i] * (one - out[i] * out[i])
 
 
-@kernel(**_copy)
+@kernel(**of_memory)
+def hardtanh_forward(out, x, min_val, max_val, first, last):
+    """Clamp: out[i] = min(max(x[i], min_val), max_val); NaN stays.
+
+    Parameters
+    ----------
+    out : (size,)
+        Overwritten.
+    x : (size,)
+    min_val, max_val : float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> out = np.empty(4)
+    >>> hardtanh_forward(out, np.array([-3.0, np.nan, 0.5, 2.0]), -1.0, 1.0)
+    >>> out
+    array([-1. ,  nan,  0.5,  1. ])
+    """
+    out, x = out[first:last], x[first:last]
+    low, high = x.dtype.type(min_val), x.dtype.type(max_val)
+    for i in range(out.size):
+        v = low if low > x[i] else x[i]
+        out[i] = high if high < v else v
+
+
+@kernel(**of_memory)
+def hardtanh_backward(dx, dout, out, min_val, max_val, first, last):
+    """Gradient of hardtanh_forward with respect to x: dx[i] = dout[i] where min_val < out[i] < max_val, else 0.
+
+    Parameters
+    ----------
+    dx : (size,)
+        Overwritten.
+    dout : (size,)
+    out : (size,)
+        What hardtanh_forward wrote (its input serves as well). The gradient at the ends is 0, at NaN it is dout.
+    min_val, max_val : float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dx = np.empty(3)
+    >>> hardtanh_backward(dx, np.array([5.0, 6.0, 7.0]), np.array([-1.0, 0.5, 1.0]), -1.0, 1.0)
+    >>> dx
+    array([0., 6., 0.])
+    """
+    dx, dout, out = dx[first:last], dout[first:last], out[first:last]
+    zero, low, high = dx.dtype.type(0), dx.dtype.type(min_val), dx.dtype.type(max_val)
+    for i in range(dx.size):
+        dx[i] = zero if (out[i] <= low) | (out[i] >= high) else dout[i]
+
+
+@kernel(**of_memory)
 def add(out, a, b, first, last):
     """Sum: out[i] = a[i] + b[i].
 
@@ -245,7 +301,7 @@ def add(out, a, b, first, last):
         out[i] = a[i] + b[i]
 
 
-@kernel(**_copy)
+@kernel(**of_memory)
 def multiply(out, a, b, first, last):
     """Product: out[i] = a[i] * b[i]; forward and backward of dropout, `b` being the scaled mask.
 

@@ -29,6 +29,12 @@ def activation_cases(rng, dtype):
             yield getattr(k, f"{name}_backward"), (out, a, b), (), (size,)
         yield k.leaky_relu_forward, (out, x), (0.01,), (size,)
         yield k.leaky_relu_backward, (out, a, b), (0.01,), (size,)
+        yield k.hardtanh_forward, (out, x), (-1.0, 1.0), (size,)
+        yield k.hardtanh_backward, (out, a, b), (-1.0, 1.0), (size,)
+        smooth = kernels.smooth_activations
+        for name, extra in {"elu": (1.0,), "gelu": (), "gelu_tanh": (), "silu": (), "softplus": (1.0, 20.0)}.items():
+            yield getattr(smooth, f"{name}_forward"), (out, x), extra, (size,)
+            yield getattr(smooth, f"{name}_backward"), (out, a, b), extra, (size,)
         yield k.add, (out, a, b), (), (size,)
         yield k.multiply, (out, a, b), (), (size,)
 

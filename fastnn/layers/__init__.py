@@ -1,7 +1,9 @@
 """Layers: what a network is made of. Each family has its file; `base.Layer` states the contract."""
 
+from .activations import Hardtanh as Hardtanh
 from .activations import LeakyReLU as LeakyReLU
 from .activations import ReLU as ReLU
+from .activations import ReLU6 as ReLU6
 from .activations import Sigmoid as Sigmoid
 from .activations import Tanh as Tanh
 from .arrays import ArrayDict as ArrayDict
@@ -29,5 +31,9 @@ from .pooling import MaxPool2d as MaxPool2d
 from .reshape import Identity as Identity
 from .reshape import Permute as Permute
 from .reshape import Reshape as Reshape
+from .smooth_activations import ELU as ELU
+from .smooth_activations import GELU as GELU
+from .smooth_activations import SiLU as SiLU
+from .smooth_activations import Softplus as Softplus
 from .softmax import LogSoftmax as LogSoftmax
 from .softmax import Softmax as Softmax

@@ -17,7 +17,7 @@ import numpy as np
 
 from .._jit import jit
 from .._kernel import kernel
-from .._math import exp_nonpositive, log
+from .._math import exp_nonpositive, log, log1p_unit
 from .._threads import BLOCKS, SAMPLES, START, STATUS, STEPS
 from ..simd import VECTOR_BYTES, array_at, pointer
 from .layout import INDEX, Y, lanes_in, locate
@@ -199,14 +199,6 @@ def mse(like, dx, x, features, positions, mean, partial, cells, first, last, scr
         partial[b, 0], partial[b, 1] = total(sums), 0
 
 
-@jit(fastmath={"contract"})
-def _log1p(v):
-    """log(1 + v) for v in 0..1, relatively accurate: what 1 + v loses to rounding is put back, to first order."""
-    one = type(v)(1)
-    total = one + v
-    return log(total) + (v - (total - one)) / total
-
-
 @kernel(mixed=True)
 def bce_with_logits(like, dx, x, features, positions, weight, pos_weight, mean, partial, cells, first, last, scratch):
     """`fastnn.BCEWithLogitsLoss`, its weights those of `element_weights`; dx may be x."""
@@ -231,7 +223,7 @@ def bce_with_logits(like, dx, x, features, positions, weight, pos_weight, mean, 
                     v, negative, positive = slopes[i], one - row[i], positive_weight * row[i]
                     # With exp(-|v|) nothing overflows, and neither tail is the small difference of two large numbers.
                     decay = exp_nonpositive(-abs(v))
-                    log_term = _log1p(decay)
+                    log_term = log1p_unit(decay)
                     row[i] = negative * (log_term + max(v, zero)) + positive * (log_term + max(-v, zero))
                     slope = negative * (one if v > zero else decay) - positive * (decay if v > zero else one)
                     slopes[i] = slope / (one + decay)

@@ -16,5 +16,6 @@ from . import (
     optim,
     permute,
     pooling,
+    smooth_activations,
     softmax,
 )

@@ -4,6 +4,7 @@
     leaky_relu_forward(out, x, negative_slope)    leaky_relu_backward(dx, dout, x, negative_slope)
     sigmoid_forward   (out, x)                    sigmoid_backward   (dx, dout, out)
     tanh_forward      (out, x)                    tanh_backward      (dx, dout, out)
+    hardtanh_forward  (out, x, min_val, max_val)  hardtanh_backward  (dx, dout, out, min_val, max_val)
     multiply          (out, a, b)                 add                (out, a, b)
 
 NaN propagates through all of them, and where the input was NaN the gradient passes (PyTorch's choice).
@@ -194,6 +195,49 @@ def tanh_backward(dx, dout, out):
     np.multiply(out, out, out=dx)
     np.subtract(1, dx, out=dx)
     dx *= dout
+
+
+def hardtanh_forward(out, x, min_val, max_val):
+    """Clamp: ``out[i] = min(max(x[i], min_val), max_val)``.
+
+    Parameters
+    ----------
+    out : (n,)
+        Overwritten.
+    x : (n,)
+    min_val, max_val : float
+
+    Examples
+    --------
+    >>> out = np.empty(4)
+    >>> hardtanh_forward(out, np.array([-3.0, np.nan, 0.5, 2.0]), -1.0, 1.0)
+    >>> out
+    array([-1. ,  nan,  0.5,  1. ])
+    """
+    np.clip(x, min_val, max_val, out=out)
+
+
+def hardtanh_backward(dx, dout, out, min_val, max_val):
+    """Gradient of hardtanh_forward: ``dx[i] = 0 if out[i] <= min_val or out[i] >= max_val else dout[i]``.
+
+    Parameters
+    ----------
+    dx : (n,)
+        Overwritten.
+    dout : (n,)
+    out : (n,)
+        What hardtanh_forward wrote.
+    min_val, max_val : float
+
+    Examples
+    --------
+    >>> dx = np.empty(3)
+    >>> hardtanh_backward(dx, np.array([5.0, 6.0, 7.0]), np.array([-1.0, 0.5, 1.0]), -1.0, 1.0)
+    >>> dx
+    array([0., 6., 0.])
+    """
+    np.copyto(dx, dout)
+    np.copyto(dx, 0, where=(out <= out.dtype.type(min_val)) | (out >= out.dtype.type(max_val)))
 
 
 def multiply(out, a, b):

@@ -12,6 +12,7 @@ SLOPE = 0.125
 WORKED = {
     "relu": ((), [-2, -0.0, 0, 3, NAN, INF, -INF], [0, 0, 0, 3, NAN, INF, 0]),
     "leaky_relu": ((SLOPE,), [-2, 0, 3, NAN, INF, -INF], [-0.25, 0, 3, NAN, INF, -INF]),
+    "hardtanh": ((-1, 2), [-1.5, -1, 0.5, 2, 1e4, -1e4, NAN, INF, -INF], [-1, -1, 0.5, 2, 2, -1, NAN, 2, -1]),
     "sigmoid": ((), [0, math.log(3), -math.log(3), 1e4, -1e4, NAN, INF, -INF], [0.5, 0.75, 0.25, 1, 0, NAN, 1, 0]),
     "tanh": ((), [0, math.log(2), -math.log(2), 1e4, -1e4, NAN, INF, -INF], [0, 0.6, -0.6, 1, -1, NAN, 1, -1]),
 }
@@ -20,6 +21,7 @@ WORKED = {
 WORKED_BACKWARD = {
     "relu": ((), [5, 6, 7, 8], [0, 2, NAN, 1e-30], [0, 6, 7, 8]),
     "leaky_relu": ((SLOPE,), [8, 8, 8], [-1, 0, 2], [1, 1, 8]),
+    "hardtanh": ((-1, 2), [5, 6, 7, 8, 9], [-1, -0.9, NAN, 1.9, 2], [0, 6, 7, 8, 0]),
     "sigmoid": ((), [8, 8, 8, 8], [0, 0.25, 0.5, 1], [0, 1.5, 2, 0]),
     "tanh": ((), [8, 8, 8, 8], [-1, -0.5, 0, 1], [0, 6, 8, 0]),
 }
@@ -62,7 +64,8 @@ def test_twins(name, dtype, rng, compare_twins):
         x, dout = 3 * rng.standard_normal((2, length)).astype(dtype)
         compare_twins("activations", f"{name}_forward", np.empty_like(x), x, *options(name))
         x = np.clip(x, -1.5, 1.5)  # beyond, 1 - tanh**2 loses digits, and how many depends on the rounding
-        source = {"relu": np.maximum(x, 0), "leaky_relu": x, "sigmoid": 1 / (1 + np.exp(-x)), "tanh": np.tanh(x)}[name]
+        sources = {"relu": np.maximum(x, 0), "leaky_relu": x, "sigmoid": 1 / (1 + np.exp(-x)), "tanh": np.tanh(x)}
+        source = sources.get(name, np.clip(x, -1, 2))
         compare_twins("activations", f"{name}_backward", np.empty_like(x), dout, source, *options(name))
 
 
@@ -86,7 +89,7 @@ def test_every_value_is_accurate_to_its_last_digits(impl, name, dtype, run, tole
 
 @pytest.mark.parametrize("name", WORKED)
 def test_finite_differences(impl, name, rng, run, assert_gradient):
-    x = (rng.permutation(24) - 11.5) / 4  # no value at the kink of relu
+    x = (rng.permutation(24) - 11.5) / 4  # no value at a kink
     dout, out = rng.standard_normal((2, 24))
     forward, backward = functions(impl, name)
     run(forward, out, x, *options(name))

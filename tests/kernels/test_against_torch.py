@@ -1,6 +1,7 @@
 """Both implementations against PyTorch, where it is installed: forward results, and gradients by its autograd."""
 
 import itertools
+import math
 import warnings
 
 import numpy as np
@@ -160,6 +161,47 @@ def test_activations(impl, name, dtype, rng, run, assert_close):
     assert_close(out, array(expected))
     dx = run(getattr(k, f"{name}_backward"), np.empty_like(x), dout, x if extra else out, *extra)
     assert_close(dx, array(tx.grad))
+
+
+SMOOTH = {
+    "elu": (F.elu, (0.7,)),
+    "gelu": (F.gelu, ()),
+    "gelu_tanh": (lambda x: F.gelu(x, approximate="tanh"), ()),
+    "silu": (F.silu, ()),
+    "softplus": (F.softplus, (2.0, 3.0)),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_smooth_activations(impl, name, dtype, rng, run, assert_close):
+    x, dout = 4 * normal(rng, dtype, 2, 1000)
+    x[:3] = 0, -0.0, 1e-20
+    function, extra = SMOOTH[name]
+    tx = tensor(x)
+    expected = function(tx, *extra)
+    expected.backward(torch.tensor(dout))
+    k = impl.smooth_activations
+    assert_close(run(getattr(k, f"{name}_forward"), np.empty_like(x), x, *extra), array(expected))
+    assert_close(run(getattr(k, f"{name}_backward"), np.empty_like(x), dout, x, *extra), array(tx.grad))
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_smooth_activations_are_no_less_accurate(numba, name, run):
+    """Far to the left, where PyTorch's GELU is the small difference of large numbers."""
+    x = -np.geomspace(1e-6, 12, 4000).astype(np.float32)
+    wide = torch.tensor(x.astype(np.float64))
+    function, extra = SMOOTH[name]
+    if name == "gelu":
+        exact = np.array([v * math.erfc(-v / math.sqrt(2)) / 2 for v in wide.tolist()])
+    elif name == "gelu_tanh":
+        exact = (wide * torch.sigmoid(math.sqrt(8 / math.pi) * (wide + 0.044715 * wide**3))).numpy()
+    else:
+        exact = function(wide, *extra).numpy()
+    own = run(getattr(numba.smooth_activations, f"{name}_forward"), np.empty_like(x), x, *extra)
+    theirs = function(torch.tensor(x), *extra).numpy()
+    own, theirs = (abs(values.astype(np.float64) / exact - 1) for values in (own, theirs))
+    normal = abs(exact) > 1e-37
+    assert own[normal].max() <= (min(theirs[normal].max(), 6e-7) if "gelu" in name else 3e-7)
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])

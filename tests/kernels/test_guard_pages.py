@@ -117,6 +117,11 @@ def run_flat(kernels, rng, dtype, behind):
             getattr(a, f"{name}_backward")(dx, dout, out)
         a.leaky_relu_forward(out, x, 0.1)
         a.leaky_relu_backward(dx, dout, x, 0.1)
+        a.hardtanh_forward(out, x, -1.0, 1.0)
+        a.hardtanh_backward(dx, dout, out, -1.0, 1.0)
+        for name, extra in {"elu": (1.0,), "gelu": (), "gelu_tanh": (), "silu": (), "softplus": (1.0, 20.0)}.items():
+            getattr(kernels.smooth_activations, f"{name}_forward")(out, x, *extra)
+            getattr(kernels.smooth_activations, f"{name}_backward")(dx, dout, x, *extra)
         a.add(out, x, dout)
         a.multiply(out, x, dout)
         cubes = [array.reshape(1, size, 1) for array in (out, x, dx, dout)]

@@ -6,10 +6,14 @@ import pytest
 from fastnn.kernels import _math
 from fastnn.kernels._jit import jit
 
-LIMITS = {"exp": 1.2, "exp_nonpositive": 1.2, "log": 1.0, "tanh": 3.0, "sigmoid": 3.0}  # ulp
+LIMITS = {"exp": 1.2, "exp_nonpositive": 1.2, "expm1_nonpositive": 1.5, "log": 1.0, "log1p_unit": 1.5}  # ulp
+LIMITS |= {"tanh": 3.0, "sigmoid": 3.0}
+DOMAIN = {"exp_nonpositive": (-np.inf, 0), "expm1_nonpositive": (-np.inf, 0), "log1p_unit": (0, 1)}
 EXACT = {
     "exp": np.exp,
     "exp_nonpositive": np.exp,
+    "expm1_nonpositive": np.expm1,
+    "log1p_unit": np.log1p,
     "log": np.log,
     "tanh": np.tanh,
     "sigmoid": lambda v: np.where(v < 0, np.exp(v), 1) / (1 + np.exp(-abs(v))),
@@ -60,8 +64,8 @@ def test_accuracy_over_all_of_float32(name, apply):
     bits = np.arange(-(2**31), 2**31, 1021, dtype=np.int64).astype(np.int32)  # both signs, all exponents, subnormals
     x = bits.view(np.float32)
     x = x[np.isfinite(x)]
-    if name == "exp_nonpositive":
-        x = x[x <= 0]
+    if name in DOMAIN:
+        x = x[(DOMAIN[name][0] <= x) & (x <= DOMAIN[name][1])]
     check(name, x, apply(name, x))
 
 
@@ -69,12 +73,15 @@ def test_accuracy_over_all_of_float32(name, apply):
 def test_accuracy_where_values_change(name, apply, rng, dtype):
     if dtype == np.float64 and np.finfo(np.longdouble).nmant <= 52:
         pytest.skip("no wider type to compare with")
-    spread = {"exp": 90, "exp_nonpositive": 90, "log": 3, "tanh": 6, "sigmoid": 40}[name] * (8 if dtype == np.float64 else 1)
+    spread = {"exp": 90, "exp_nonpositive": 90, "log": 3, "tanh": 6, "sigmoid": 40}.get(name, 2)
+    spread *= 8 if dtype == np.float64 else 1
     x = rng.uniform(-spread, spread, 200_000)
     x[:1000] *= np.logspace(-30, 0, 1000)  # relative accuracy near 0
     x[-1000:] = 1 + x[-1000:] * np.logspace(-6, -2, 1000) / spread  # and next to log(1) = 0
-    if name in ("exp_nonpositive", "log"):
+    if name in ("exp_nonpositive", "expm1_nonpositive", "log"):
         x = abs(x) * (1 if name == "log" else -1)
+    if name == "log1p_unit":
+        x = abs(x) / abs(x).max()
     check(name, x.astype(dtype), apply(name, x.astype(dtype)))
 
 
@@ -96,12 +103,15 @@ def test_special_values(name, apply, dtype):
     expected = {
         "exp": [nan, inf, 0, 1, 1, 1, 1, inf, 0],
         "exp_nonpositive": [nan, nan, 0, 1, 1, nan, 1, nan, 0],
+        "expm1_nonpositive": [nan, nan, -1, 0, 0, nan, -tiny, nan, -1],
+        "log1p_unit": [nan, nan, nan, 0, 0, tiny, nan, nan, nan],
         "log": [nan, inf, nan, -inf, -inf, np.log(tiny), nan, np.log(huge), nan],
         "tanh": [nan, 1, -1, 0, 0, tiny, -tiny, 1, -1],
         "sigmoid": [nan, 1, 0, 0.5, 0.5, 0.5, 0.5, 1, 0],
     }[name]
     expected = np.array(expected, dtype)
-    defined = np.isnan(x) | (x <= 0) if name == "exp_nonpositive" else np.full(x.size, True)
+    lowest, highest = DOMAIN.get(name, (-inf, inf))
+    defined = np.isnan(x) | (lowest <= x) & (x <= highest)
     np.testing.assert_allclose(apply(name, x)[defined], expected[defined], rtol=4 * np.finfo(dtype).eps)
 
 

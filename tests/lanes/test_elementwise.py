@@ -20,6 +20,18 @@ CASES = {
     "sigmoid_backward": ("sigmoid_backward", ()),
     "tanh_forward": ("tanh_forward", ()),
     "tanh_backward": ("tanh_backward", ()),
+    "hardtanh_forward": ("hardtanh_forward", (-0.5, 0.75)),
+    "hardtanh_backward": ("hardtanh_backward", (-0.5, 0.75)),
+    "elu_forward": ("elu_forward", (0.75,)),
+    "elu_backward": ("elu_backward", (0.75,)),
+    "gelu_forward": ("gelu_forward", ()),
+    "gelu_backward": ("gelu_backward", ()),
+    "gelu_tanh_forward": ("gelu_tanh_forward", ()),
+    "gelu_tanh_backward": ("gelu_tanh_backward", ()),
+    "silu_forward": ("silu_forward", ()),
+    "silu_backward": ("silu_backward", ()),
+    "softplus_forward": ("softplus_forward", (1.5, 2.0)),
+    "softplus_backward": ("softplus_backward", (1.5, 2.0)),
     "add": ("add", ()),
     "scale_by": ("multiply", ()),
     "copy": (None, ()),
@@ -41,7 +53,8 @@ def expected_of(name, inputs):
     out = np.empty_like(inputs[0])
     if flat is None:
         return inputs[0].copy()
-    getattr(kernels.activations, flat)(out.reshape(-1), *(x.reshape(-1) for x in inputs), *extra)
+    family = kernels.activations if hasattr(kernels.activations, flat) else kernels.smooth_activations
+    getattr(family, flat)(out.reshape(-1), *(x.reshape(-1) for x in inputs), *extra)
     return out
 
 

@@ -83,6 +83,12 @@ CASES = [
     ("LeakyReLU", {"negative_slope": -0.3}, (3, 4)),
     ("Sigmoid", {}, (3, 4)),
     ("Tanh", {}, (3, 4)),
+    *(("ELU", {"alpha": a}, (3, 4)) for a in (1.0, 0.3, -2.0)),
+    *(("GELU", {"approximate": a}, (3, 4)) for a in ("none", "tanh")),
+    ("SiLU", {}, (3, 4)),
+    *(("Softplus", {"beta": b, "threshold": t}, (3, 4)) for b in (1.0, 2.5, -1.5) for t in (20.0, 0.5)),
+    *(("Hardtanh", kw, (3, 4)) for kw in ({}, {"min_val": -0.5, "max_val": 0.25})),
+    ("ReLU6", {}, (3, 4)),
     *(("Softmax", {"dim": d}, (3, 4)) for d in (0, 1, 2, -1)),
     *(("LogSoftmax", {"dim": d}, (3, 4)) for d in (0, 1, 2, -2)),
 ]
@@ -111,6 +117,12 @@ NAMES = [
     "LeakyReLU",
     "Sigmoid",
     "Tanh",
+    "ELU",
+    "GELU",
+    "SiLU",
+    "Softplus",
+    "Hardtanh",
+    "ReLU6",
     "Softmax",
     "LogSoftmax",
 ]
@@ -198,14 +210,40 @@ def _exactly(actual, expected, length):
     np.testing.assert_array_equal(actual, expected)
 
 
-@pytest.mark.parametrize("name", ["ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Softmax", "LogSoftmax"])
+SPECIAL = ["ReLU", "LeakyReLU", "Sigmoid", "Tanh", "ELU", "GELU", "SiLU", "Softplus", "Hardtanh", "ReLU6"]
+
+
+@pytest.mark.parametrize("name", [*SPECIAL, "Softmax", "LogSoftmax"])
 def test_special_values(name, dtype, impl, assert_close):
     big = np.finfo(dtype).max / 4
     x = np.array([[0, -0.0, 1e4, -1e4, 1e-30], [big, -big, 700, -700, 1], [np.nan, 1, 2, 3, 4]], dtype)
-    arguments = {"dim": 1} if "Soft" in name else {}
+    arguments = {"dim": 1} if "Softmax" in name else {}
     layer, module = pair(name, arguments, dtype)
     out = layer.use(impl).forward(x)
     assert_close(out, module(torch.from_numpy(x)).numpy(), length=100)
+
+
+KINKS = [
+    *((fnn.ELU(a), torch.nn.ELU(a), [0, -0.0]) for a in (1.0, 0.5)),
+    (fnn.Hardtanh(-1, 2), torch.nn.Hardtanh(-1, 2), [-1, 2, np.nextafter(-1, 0), np.nextafter(2, 0)]),
+    (fnn.ReLU6(), torch.nn.ReLU6(), [0, -0.0, 6, 5e-324]),
+    (fnn.Softplus(1, 1), torch.nn.Softplus(1, 1), [1, np.nextafter(1, 2)]),
+    (fnn.Softplus(2, 3), torch.nn.Softplus(2, 3), [1.5, np.nextafter(1.5, 2)]),
+]
+
+
+@pytest.mark.parametrize("layer, module, x", KINKS, ids=lambda value: repr(value) if isinstance(value, fnn.Layer) else "")
+def test_gradients_at_kinks(layer, module, x, impl):
+    x = np.array([x])
+    check_step(layer.use(impl), module, x, _nearly, length=1)
+    layer.use(None)
+
+
+def _nearly(actual, expected, length):
+    np.testing.assert_allclose(actual, expected, rtol=1e-14, atol=0)
+
+
+OTHERS = {"self", "min_value", "max_value"}  # the last two are deprecated
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -213,7 +251,7 @@ def test_signature(name):
     """PyTorch's arguments, in its order and with its defaults; dtype and rng besides, by keyword."""
     own = inspect.signature(getattr(fnn, name)).parameters
     theirs = inspect.signature(getattr(torch.nn, name).__init__).parameters
-    theirs = {k: p for k, p in theirs.items() if k != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    theirs = {k: p for k, p in theirs.items() if k not in OTHERS and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
     positional = [k for k, p in own.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     expected = [k for k, p in theirs.items() if p.kind is p.POSITIONAL_OR_KEYWORD and k != "dtype"]
     assert positional == expected
@@ -249,6 +287,13 @@ def test_signature(name):
         ("ReLU", ()),
         ("LeakyReLU", (0.1,)),
         ("Sigmoid", ()),
+        ("ELU", ()),
+        ("GELU", ()),
+        ("GELU", ("tanh",)),
+        ("SiLU", ()),
+        ("Softplus", ()),
+        ("Hardtanh", (-2.0, 2.0)),
+        ("ReLU6", ()),
         ("Softmax", (1,)),
         ("LogSoftmax", (-1,)),
     ],

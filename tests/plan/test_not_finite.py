@@ -25,6 +25,9 @@ NETWORKS = {
     "LeakyReLU": ((5,), lambda d: [fnn.Dense(5, 6, dtype=d, rng=0), fnn.LeakyReLU(), *classifier(d, 6)]),
     "Sigmoid": ((5,), lambda d: [fnn.Dense(5, 6, dtype=d, rng=0), fnn.Sigmoid(), *classifier(d, 6)]),
     "Tanh": ((5,), lambda d: [fnn.Dense(5, 6, dtype=d, rng=0), fnn.Tanh(), *classifier(d, 6)]),
+    "ReLU6": ((5,), lambda d: [fnn.Dense(5, 6, dtype=d, rng=0), fnn.ReLU6(), *classifier(d, 6)]),
+    "ELU, GELU": ((5,), lambda d: [fnn.Dense(5, 6, dtype=d, rng=0), fnn.ELU(), fnn.GELU(), *classifier(d, 6)]),
+    "SiLU, Softplus": ((5,), lambda d: [fnn.Dense(5, 6, dtype=d, rng=0), fnn.SiLU(), fnn.Softplus(), *classifier(d, 6)]),
     "Softmax": ((5,), lambda d: [fnn.Dense(5, 6, dtype=d, rng=0), fnn.Softmax(1), *classifier(d, 6)]),
     "LogSoftmax": ((5,), lambda d: [fnn.Dense(5, 6, dtype=d, rng=0), fnn.LogSoftmax(1), *classifier(d, 6)]),
     "BatchNorm, ReLU": (

@@ -30,7 +30,9 @@ def random_layers(rng, shape, dtype, depth, inside_residual=False):
                 layer.params[name] = rng.standard_normal(C).astype(dtype)
         elif kind == "act":
             slope = float(rng.uniform(0, 0.5))
-            layer = [fnn.ReLU(), fnn.ReLU(), fnn.Tanh(), fnn.Sigmoid(), fnn.LeakyReLU(slope)][rng.integers(5)]
+            choices = [fnn.ReLU(), fnn.ReLU(), fnn.Tanh(), fnn.Sigmoid(), fnn.LeakyReLU(slope)]
+            choices += [fnn.ELU(slope), fnn.GELU(), fnn.GELU("tanh"), fnn.SiLU(), fnn.Softplus(1 + slope), fnn.ReLU6()]
+            layer = choices[rng.integers(len(choices))]
         elif kind == "conv":
             one = len(shape) == 2
             kernel, stride, padding, dilation = (int(rng.integers(*r)) for r in ((1, 5), (1, 3), (0, 3), (1, 3)))
