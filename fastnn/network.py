@@ -14,6 +14,8 @@ from .layers.checks import FLOATS
 class Network(Layer):
     """A layer made of layers: the base of `Sequential` and `Residual`, and of your own.
 
+    ``Network(*layers)`` itself is ``Sequential(*layers)``, to be filled by `add` where it is empty.
+
     In a subclass, every attribute that is a layer belongs to the network, under its attribute's name. Define `forward`
     and `backward` in terms of them; or `run_forward(x, training)` and `run_backward(dout, need_dx)` instead, which may
     pass the layers' borrowed arrays along, checks and copies being done around them.
@@ -55,9 +57,23 @@ class Network(Layer):
     ['dense.weight', 'dense.bias', 'gate.0.weight', 'gate.0.bias']
     >>> net.flat_params.shape
     (40,)
+    >>> fnn.Network().add(fnn.Dense(2, 3)).add(fnn.Tanh())
+    Sequential(
+      (0): Dense(in_features=2, out_features=3, bias=True)
+      (1): Tanh()
+    )
     """
 
     is_network = True
+
+    def __new__(cls, *arguments, **options):
+        if cls is Network:
+            from .layers.containers import Sequential
+
+            cls = Sequential
+        elif cls.__init__ is object.__init__ and (arguments or options):
+            raise TypeError(f"{cls.__name__}() takes no arguments")  # which `object` leaves to whoever defines __new__
+        return super().__new__(cls)
 
     # --- structure
 

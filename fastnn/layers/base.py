@@ -417,7 +417,7 @@ class Layer:
         [3]
         """
         config = {"class": registered_name(type(self))}
-        for name, parameter in inspect.signature(type(self)).parameters.items():
+        for name, parameter in _constructor_parameters(type(self)):
             if name in ("rng", "device"):
                 continue
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -452,6 +452,11 @@ class Layer:
         self.__dict__.update(state)
         self._kernels = self._kernels and sys.modules[self._kernels]
         note()
+
+
+def _constructor_parameters(cls):
+    """(name, parameter) of a class's constructor, without self."""
+    return () if cls.__init__ is object.__init__ else list(inspect.signature(cls.__init__).parameters.items())[1:]
 
 
 class ShapedLayer(Layer):

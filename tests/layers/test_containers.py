@@ -38,6 +38,38 @@ def test_list_of_layers():
     assert fnn.Sequential().add(a).add(b).layers == (a, b)
 
 
+def test_network_itself_is_a_sequential(tmp_path):
+    network = fnn.Network()
+    network.add(fnn.Dense(2, 3))
+    assert network.add(fnn.Tanh()) is network
+    assert type(network) is fnn.Sequential and len(network) == 2
+    assert fnn.Network(fnn.ReLU(), fnn.Tanh()).get_config() == fnn.Sequential(fnn.ReLU(), fnn.Tanh()).get_config()
+    with pytest.raises(TypeError, match="Sequential: expected layers, got 3"):
+        fnn.Network(3)
+    with pytest.raises(TypeError):
+        fnn.Network(layers=[])
+    network.save(tmp_path / "network.safetensors")
+    assert repr(fnn.load(tmp_path / "network.safetensors")) == repr(network) == repr(copy.deepcopy(network))
+
+
+def test_subclasses_of_network_are_their_own():
+    class Plain(fnn.Network):
+        pass
+
+    class Named(Plain):
+        def __init__(self, size, *, slope=0.1):
+            super().__init__()
+            self.size, self.slope = size, slope
+
+    for network, config in ((Plain(), {}), (Named(3, slope=0.5), {"size": 3, "slope": 0.5})):
+        assert type(network) in (Plain, Named) and type(copy.deepcopy(network)) is type(network)
+        assert {name: value for name, value in network.get_config().items() if name != "class"} == config
+    with pytest.raises(TypeError, match="takes no arguments"):
+        Plain(3)
+    with pytest.raises(TypeError, match="required positional argument"):
+        Named()
+
+
 def test_repr():
     network = fnn.Sequential(fnn.ReLU(), fnn.Sequential(fnn.Tanh()), fnn.Sequential(), fnn.Residual(fnn.Sigmoid()))
     assert repr(network) == (
