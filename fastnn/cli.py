@@ -8,6 +8,7 @@ Exit status: 0 done; 1 training failed; 2 a wrong argument, found before trainin
 """
 
 import argparse
+import functools
 import math
 import os
 import sys
@@ -20,10 +21,13 @@ from ._version import __version__
 from .data import mnist, mnist_subset
 from .info import info_text
 from .losses import CrossEntropyLoss
-from .models import MODELS
+from .models import lenet5, resnet20
 from .optimizers import Adam
 from .trainer import Trainer
 from .warmup import warmup
+
+# The models that digits of 28 x 28 pixels are enough for, and that do not take hours.
+MODELS = {"lenet5": lenet5, "resnet20": functools.partial(resnet20, input_size=28, channels=1)}
 
 
 def main(argv=None):

@@ -155,6 +155,13 @@ def test_train_writes_what_it_reports(capsys, tmp_path, folder):
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+def test_other_models(capsys, tmp_path, folder):
+    path = tmp_path / "resnet"
+    assert train("--data", folder, "--model", "resnet20", "--epochs", 1, "--save", path) == 0
+    assert "model: resnet20, 272186 parameters" in capsys.readouterr().out
+    assert fnn.load(path).output_shape((1, 28, 28)) == (10,)
+
+
 def test_seed_decides_the_network(tmp_path, folder):
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         train("--data", folder, "--epochs", 1, "--seed", seed, "--save", tmp_path / name)

@@ -182,7 +182,11 @@ class Layer:
     def add_param(self, name, array):
         """Add a trained array and a gradient of zeros under the same name."""
         self.params[name] = array
-        self.grads[name] = np.zeros_like(self.params[name])
+        param = self.params[name]
+        if name in self.grads:
+            self.grads[name] = np.zeros_like(param)
+        else:  # np.zeros takes no memory before it is written, and the network that the layer joins has room of its own
+            self.grads.rebind(name, np.zeros(param.shape, param.dtype))
 
     def zero_grads(self):
         """Set all gradients to 0: what an empty batch gives."""

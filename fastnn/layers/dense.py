@@ -7,6 +7,8 @@ import numpy as np
 from .base import ShapedLayer
 from .checks import as_bool, as_float_dtype, as_int, as_rng, only_cpu
 
+DRAWN_AT_ONCE = 1 << 16
+
 
 class Dense(ShapedLayer):
     """Every output is a weighted sum of all inputs: out = x @ weight.T + bias. Also under PyTorch's name, `Linear`.
@@ -115,5 +117,13 @@ Linear = Dense
 
 
 def uniform(rng, bound, shape, dtype):
-    """U(-bound, bound), drawn in float64 so that one seed gives the same values in either precision."""
-    return rng.uniform(-bound, bound, shape).astype(dtype)
+    """U(-bound, bound), drawn in float64 so that one seed gives the same values in either precision.
+
+    Piece by piece: a large layer's values need not exist in float64 all at once.
+    """
+    out = np.empty(shape, dtype)
+    flat = out.reshape(-1)
+    for first in range(0, flat.size, DRAWN_AT_ONCE):
+        part = flat[first : first + DRAWN_AT_ONCE]
+        part[...] = rng.uniform(-bound, bound, part.size)
+    return out

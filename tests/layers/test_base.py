@@ -176,3 +176,12 @@ def test_load_state_dict_of_one_layer():
     other.load_state_dict(layer.state_dict())
     np.testing.assert_array_equal(other.state["running_var"], layer.state["running_var"])
     assert other.state["num_batches_tracked"] == 1
+
+
+def test_adding_a_parameter_again_writes_into_the_network():
+    network = fnn.Sequential(fnn.Dense(2, 3, rng=0))
+    network.flat_grads[...] = 5
+    network[0].add_param("bias", np.full(3, 7, np.float32))
+    np.testing.assert_array_equal(network.flat_params[6:], 7)
+    np.testing.assert_array_equal(network.flat_grads, [5] * 6 + [0] * 3)
+    assert np.shares_memory(network[0].grads["bias"], network.flat_grads)
