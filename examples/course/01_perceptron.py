@@ -196,20 +196,24 @@ for name, (w, b, mistakes) in learned.items():
 #
 # ## In fastnn
 #
-# The weighted sums of several neurons over the same inputs are one layer, `Dense`. Each row of its `weight` is a neuron. It
-# takes a *batch*, one sample per row. The step is not among the layers, since nothing can be learned through it; here it is
-# our own function.
+# The weighted sums of several neurons over the same inputs are one layer, `Dense`. Each row of its `weight` is a neuron.
+# The step is not among the layers, since nothing can be learned through it; `Lambda` makes a layer of our own function.
+# `Sequential` puts layers in a row. It takes a *batch*, one sample per row.
 
 # %%
-first = fnn.Dense(2, 2, dtype=np.float64)
-first.params["weight"] = np.stack([gates["NAND"][0], gates["OR"][0]])
-first.params["bias"] = np.array([gates["NAND"][1], gates["OR"][1]])
-second = fnn.Dense(2, 1, dtype=np.float64)
-second.params["weight"] = gates["AND"][0][None]
-second.params["bias"] = np.array([gates["AND"][1]])
+network = fnn.Sequential(
+    fnn.Dense(2, 2, dtype=np.float64),
+    fnn.Lambda(step),
+    fnn.Dense(2, 1, dtype=np.float64),
+    fnn.Lambda(step),
+)
+network.params["0.weight"] = np.stack([gates["NAND"][0], gates["OR"][0]])
+network.params["0.bias"] = np.array([gates["NAND"][1], gates["OR"][1]])
+network.params["2.weight"] = gates["AND"][0][None]
+network.params["2.bias"] = np.array([gates["AND"][1]])
 
-s = step(first.forward(inputs))
-y = step(second.forward(s))
+s = network[:2].predict(inputs)
+y = network.predict(inputs)
 print("NAND and OR of the four inputs, one per row:")
 print(s.astype(int))
 print("XOR:", y[:, 0].astype(int))
