@@ -50,6 +50,12 @@ def cross_entropy_forward(loss, dx, x, target, weight, label_smoothing, ignore_i
     run_kernel(loss, dx, x, target, weight, label_smoothing, ignore_index)
 
 
+@jit(fastmath=False)
+def _log_loss(x, largest, log_total):
+    """-log(exp(x - largest) / total), in this order: (log_total + largest) - x is rounded as large numbers are."""
+    return log_total - (x - largest)
+
+
 @kernel(**over_rows)
 def _indices_rows(loss, dx, x, target, weight, label_smoothing, ignore_index, first, last):
     C = x.shape[1]
@@ -68,7 +74,7 @@ def _indices_rows(loss, dx, x, target, weight, label_smoothing, ignore_index, fi
             continue
         total, q_t = row_sum(dx_row), sharp * weight[t]
         log_total = log(total)
-        loss[r] = q_t * (log_total - (row[t] - largest))
+        loss[r] = q_t * _log_loss(row[t], largest, log_total)
         scale = (q_t + smoothed_total) / total
         for c in range(C):
             dx_row[c] *= scale
@@ -119,7 +125,7 @@ def _indices_lanes(loss, dx, x, target, weight, label_smoothing, ignore_index, f
             else:
                 q_t, at = sharp * weight[t], start + t * L + b
                 dx[at] -= q_t
-                loss_n[b] = q_t * (log_total - (x[at] - maxima[b]))
+                loss_n[b] = q_t * _log_loss(x[at], maxima[b], log_total)
                 if label_smoothing > 0:
                     loss_n[b] += log_total * smoothed_total - smooth * dots[b]
 

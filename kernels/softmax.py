@@ -7,6 +7,7 @@ Each has two kernels, for rows (B = 1) and for lanes: see `_rows_and_lanes`. Bot
 taken by one thread, in one order. A row that holds NaN or +inf becomes NaN.
 """
 
+from ._jit import jit
 from ._kernel import kernel
 from ._math import exp_nonpositive, log, scratch_array
 from ._rows_and_lanes import LANES, block_of, lane_exponentials, over_blocks, over_rows, row_exponentials, row_sum
@@ -137,6 +138,12 @@ def log_softmax_forward(out, x):
     (_log_softmax_rows if x.shape[2] == 1 else _log_softmax_lanes)(out, x)
 
 
+@jit(fastmath=False)
+def _log_share(x, largest, log_total):
+    """Logarithm of exp(x - largest) / total, in this order: x - (largest + log_total) is rounded as large numbers are."""
+    return (x - largest) - log_total
+
+
 @kernel(**over_rows)
 def _log_softmax_rows(out, x, first, last, scratch):
     C = x.shape[1]
@@ -147,7 +154,7 @@ def _log_softmax_rows(out, x, first, last, scratch):
         row, out_row = x[r * C : (r + 1) * C], out[r * C : (r + 1) * C]
         largest, rest = maxima[r], log(row_sum(out_row))
         for c in range(C):
-            out_row[c] = (row[c] - largest) - rest
+            out_row[c] = _log_share(row[c], largest, rest)
 
 
 @kernel(**over_blocks)
@@ -165,7 +172,7 @@ def _log_softmax_lanes(out, x, first, last, scratch):
             at = start + c * B
             row, out_row = x[at : at + lanes], out[at : at + lanes]
             for b in range(lanes):
-                out_row[b] = (row[b] - maxima[b]) - sums[b]
+                out_row[b] = _log_share(row[b], maxima[b], sums[b])
 
 
 def log_softmax_backward(dx, dout, out):

@@ -73,6 +73,24 @@ def test_ignored_targets(impl, dtype, rng, run):
     assert not loss.any()
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("shape", [(300, 10, 1), (3, 10, 300)], ids=str)
+def test_large_logits_lose_no_digits(impl, shape, smoothing, rng, run):
+    """What is large about all logits cancels, without rounding, before anything is added to it."""
+    N, C, L = shape
+    x = (3 * rng.standard_normal(shape) + 1e4).astype(np.float32)
+    target, weight = rng.integers(0, C, (N, L)), np.ones(C, np.float32)
+    exact = x.astype(np.float64) - x.max(1, keepdims=True)
+    exact -= np.log(np.exp(exact).sum(1, keepdims=True))
+    shares = np.where(np.arange(C)[:, None] == target[:, None], 1 - smoothing, 0) + smoothing / C
+    outputs = np.empty((N, L), np.float32), np.empty_like(x)
+    loss, _ = run(impl.cross_entropy.cross_entropy_forward, outputs, x, target, weight, smoothing, -100)
+    np.testing.assert_allclose(loss, -(shares * exact).sum(1), rtol=2e-6, atol=2e-6)
+    distribution = (shares * np.ones(shape)).astype(np.float32)
+    loss, _ = run(impl.cross_entropy.cross_entropy_probabilities_forward, outputs, x, distribution, weight, 0.0)
+    np.testing.assert_allclose(loss, -(shares * exact).sum(1), rtol=2e-6, atol=2e-6)
+
+
 def test_extreme_logits(impl, dtype, run, assert_close):
     x = np.array([[1e4, 0, -1e4], [-np.inf, 0, 0], [np.nan, 0, 0]], dtype)[:, :, None]
     target, weight = np.array([[1], [2], [1]]), np.ones(3, dtype)

@@ -43,6 +43,19 @@ def test_extreme_values(impl, dtype, run):
     np.testing.assert_allclose(out, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("shift", [0, 1e3, -1e5])
+@pytest.mark.parametrize("shape", [(300, 10, 1), (5, 200, 1), (3, 10, 300)], ids=str)
+def test_large_logits_lose_no_digits(impl, shape, shift, rng, run):
+    """What is large about all logits cancels, without rounding, before anything is added to it."""
+    x = (3 * rng.standard_normal(shape) + shift).astype(np.float32)
+    exact = x.astype(np.float64) - x.max(1, keepdims=True)
+    exact -= np.log(np.exp(exact).sum(1, keepdims=True))
+    out = run(impl.softmax.log_softmax_forward, np.empty_like(x), x)
+    np.testing.assert_allclose(out, exact, rtol=1e-6, atol=1e-6)
+    out = run(impl.softmax.softmax_forward, np.empty_like(x), x)
+    np.testing.assert_allclose(out, np.exp(exact), rtol=5e-6)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_twins(name, shape, dtype, rng, reference, run, compare_twins):
