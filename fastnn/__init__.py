@@ -12,6 +12,7 @@ Layers and losses are named and behave as in ``torch.nn``, optimizers as in ``to
 from . import data as data
 from . import init as init
 from . import kernels as kernels
+from . import metrics as metrics
 from . import models as models
 from . import plot as plot
 from ._version import __version__ as __version__
