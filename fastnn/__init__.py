@@ -35,10 +35,12 @@ from .layers import Conv2d as Conv2d
 from .layers import Dense as Dense
 from .layers import Dropout as Dropout
 from .layers import Flatten as Flatten
+from .layers import GroupNorm as GroupNorm
 from .layers import Hardtanh as Hardtanh
 from .layers import Identity as Identity
 from .layers import Lambda as Lambda
 from .layers import Layer as Layer
+from .layers import LayerNorm as LayerNorm
 from .layers import LeakyReLU as LeakyReLU
 from .layers import Linear as Linear
 from .layers import LocalResponseNorm as LocalResponseNorm

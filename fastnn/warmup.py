@@ -196,8 +196,8 @@ def _tasks(dtype):
         return [*front, layers.Residual(layers.LeakyReLU()), layers.Flatten(), dense(3 * 5 * 5, 3)]
 
     def responses():
-        front = [conv(2, 4, 3), layers.LocalResponseNorm(3)]
-        return [*front, layers.Flatten(), dense(4 * 16, 3)]
+        front = [conv(2, 4, 3), layers.LocalResponseNorm(3), layers.GroupNorm(2, 4, dtype=dtype)]
+        return [*front, layers.Flatten(), layers.LayerNorm(4 * 16, dtype=dtype), dense(4 * 16, 3)]
 
     def one_axis():
         front = [layers.Conv1d(2, 4, 3, **own), layers.BatchNorm1d(4, track_running_stats=False, dtype=dtype), layers.ReLU()]

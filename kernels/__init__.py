@@ -14,6 +14,7 @@ Written arrays come first, then inputs, then scalars; a gradient is ``d`` + the 
     cross_entropy  cross_entropy_forward, cross_entropy_probabilities_forward, scale_rows
     channels       copy_channels
     batchnorm      batchnorm_statistics, batchnorm_forward, batchnorm_backward_params, batchnorm_backward_input
+    groupnorm      groupnorm_forward, groupnorm_backward_params, groupnorm_backward_input
     lrn            lrn_forward, lrn_backward
     optim          sgd_update, adam_update, rmsprop_update, adagrad_update
     image          scale_uint8, gather_rows, gather_rows_uint8, gather_augmented
@@ -36,6 +37,7 @@ from . import (
     cross_entropy,
     dense,
     geometry,
+    groupnorm,
     im2col,
     image,
     lrn,

@@ -21,6 +21,8 @@ from .dense import Linear as Linear
 from .dropout import Dropout as Dropout
 from .flatten import Flatten as Flatten
 from .functions import Lambda as Lambda
+from .groupnorm import GroupNorm as GroupNorm
+from .groupnorm import LayerNorm as LayerNorm
 from .lrn import LocalResponseNorm as LocalResponseNorm
 from .pooling import AdaptiveAvgPool1d as AdaptiveAvgPool1d
 from .pooling import AdaptiveAvgPool2d as AdaptiveAvgPool2d

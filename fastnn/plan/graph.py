@@ -9,6 +9,7 @@ import math
 from .. import kernels, layers
 from .affine import Affine
 from .concat import Joined
+from .groupnorm import SampleNorm
 from .lrn import LocalResponse
 from .normalization import Norm
 from .operations import REGISTERED
@@ -152,6 +153,11 @@ class Graph:
         x = self._plain(name, x)
         return self._add(Norm(name, layer, [x], self.tensor(x.sample_shape, x.plane)))
 
+    def _sample_norm(self, name, layer, x):
+        layer.output_shape(x.sample_shape)
+        x = self._plain(name, x)
+        return self._add(SampleNorm(name, layer, [x], self.tensor(x.sample_shape, x.plane)))
+
     def _local_response(self, name, layer, x):
         return self._add(LocalResponse(name, layer, [x], self.tensor(layer.output_shape(x.sample_shape), x.plane)))
 
@@ -267,6 +273,8 @@ _LOWERINGS = {
     layers.Conv2d: Graph._affine,
     layers.BatchNorm1d: Graph._norm,
     layers.BatchNorm2d: Graph._norm,
+    layers.GroupNorm: Graph._sample_norm,
+    layers.LayerNorm: Graph._sample_norm,
     layers.LocalResponseNorm: Graph._local_response,
     layers.ReLU: Graph._pointwise,
     layers.LeakyReLU: Graph._pointwise,

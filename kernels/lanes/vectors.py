@@ -5,6 +5,7 @@
     & | ~   select(condition, a, b)   count(condition)   below(like, number)
     widen(v)               in double precision, more than a register then
     total(v)               sum over the lanes, a float64
+    totals(like, address)  sums over the lanes of as many vectors as there are lanes, from an address on, as a vector
     lane_array(like, of)   an array of a value for each lane, on the stack, of the dtype of `of`
 
 For loops whose values go from row to row of a block (maxima, sums): LLVM unrolls the inner loop over lanes, keeps the values in
@@ -210,6 +211,20 @@ def total(typingctx, v):
         return builder.extract_element(sums, ir.Constant(ir.IntType(32), 0))
 
     return types.float64(v), codegen
+
+
+@intrinsic
+def totals(typingctx, like, address):
+    """Lane n: the sum over the lanes of the n-th vector from an address on. A few operations each, a fifth of a `total`'s."""
+    vector = _vector_of(like.dtype)
+
+    def codegen(context, builder, signature, args):
+        emit = _emitter(context, builder, vector)
+        base = builder.inttoptr(args[1], emit.element.as_pointer())
+        rows = [emit.load(emit.at(base, ir.Constant(I64, n * emit.lanes))) for n in range(emit.lanes)]
+        return emit.lane_sums(rows)
+
+    return vector(like, types.int64), codegen
 
 
 @intrinsic

@@ -10,6 +10,7 @@ from . import (
     conv,
     cross_entropy,
     dense,
+    groupnorm,
     im2col,
     image,
     lrn,

@@ -258,6 +258,22 @@ def test_batch_norm(impl, shape, dtype, rng, run, assert_close):
         assert_close(actual, array(wanted), N * L)
 
 
+@pytest.mark.parametrize("shape", [(6, 12, 10), (20, 12, 1)], ids=str)
+def test_group_norm(impl, shape, dtype, rng, run, assert_close):
+    N, C, L = shape
+    x, dout = 2 + normal(rng, dtype, *shape), normal(rng, dtype, *shape)
+    weight, bias = normal(rng, dtype, 2, C)
+    tx, tw, tb = tensor(x), tensor(weight), tensor(bias)
+    expected = F.group_norm(tx, 3, tw, tb, eps=1e-3)
+    expected.backward(torch.tensor(dout))
+    k, channels, groups = impl.groupnorm, lambda: np.empty(C, dtype), lambda: np.empty((N, 3))
+    out, mean, rstd = run(k.groupnorm_forward, (np.empty_like(x), groups(), groups()), x, weight, bias, 1e-3)
+    dweight, dbias = run(k.groupnorm_backward_params, (channels(), channels()), x, dout, mean, rstd)
+    dx = run(k.groupnorm_backward_input, np.empty_like(x), dout, x, mean, rstd, weight)
+    for actual, wanted in (out, expected), (dweight, tw.grad), (dbias, tb.grad), (dx, tx.grad):
+        assert_close(actual, array(wanted), N * L)
+
+
 @pytest.mark.parametrize("size", [1, 2, 5, 6])
 def test_local_response_norm(impl, size, dtype, rng, run, assert_close):
     x, dout = normal(rng, dtype, 2, 3, 9, 5)

@@ -156,6 +156,13 @@ def run_norm(kernels, rng, dtype, behind):
         norm.batchnorm_forward(out, x, mean, var, weight, bias, 1e-5)
         norm.batchnorm_backward_params(dweight, dbias, x, dout, mean, var, 1e-5)
         norm.batchnorm_backward_input(out, dout, x, mean, var, weight, dweight, dbias, 1e-5)
+        means, deviations = (guarded(np.ones((4, 1)), behind) for _ in range(2))
+        for shape in ((4, 3, length), (4, 3 * length, 1)):
+            scale, shift, dscale, dshift = (guarded(np.ones(shape[1], dtype), behind) for _ in range(4))
+            arrays = [array.reshape(shape) for array in (out, x, dout)]
+            kernels.groupnorm.groupnorm_forward(arrays[0], means, deviations, arrays[1], scale, shift, 1e-5)
+            kernels.groupnorm.groupnorm_backward_params(dscale, dshift, *arrays[1:], means, deviations)
+            kernels.groupnorm.groupnorm_backward_input(arrays[0], arrays[2], arrays[1], means, deviations, scale)
         scale = guarded(np.full_like(x, np.nan), behind)
         kernels.lrn.lrn_forward(out, scale, x, 2, 1.0, 0.75, 1.0)
         kernels.lrn.lrn_backward(out, dout, x, scale, 2, 1.0, 0.75)

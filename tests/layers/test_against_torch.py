@@ -112,6 +112,8 @@ NAMES = [
     "BatchNorm2d",
     "Dropout",
     "Flatten",
+    "GroupNorm",
+    "LayerNorm",
     "LocalResponseNorm",
     "ReLU",
     "LeakyReLU",
@@ -191,6 +193,38 @@ def test_batch_norm(name, shape, arguments, rng, dtype, assert_close):
         assert_close(value, state[key].numpy(), length=100)
         assert value.dtype == state[key].numpy().dtype
     module.eval()
+    assert_close(layer.forward(x), module(torch.from_numpy(x)).detach().numpy(), length=1000)
+
+
+SAMPLE_NORMS = [
+    *(
+        ("GroupNorm", {"num_groups": g, "num_channels": 12, "eps": e, "affine": a, "bias": b}, shape)
+        for g, (e, a, b), shape in itertools.product(
+            [1, 2, 3],
+            [(1e-5, True, True), (0.1, True, False), (1e-5, False, True)],
+            [(12,), (12, 4), (12, 3, 5), (12, 2, 1, 3)],
+        )
+    ),
+    *(
+        ("LayerNorm", {"normalized_shape": n, "eps": e, "elementwise_affine": a, "bias": b}, shape)
+        for (n, shape), (e, a, b) in itertools.product(
+            [(7, (7,)), ((5,), (3, 5)), ([3, 5], (3, 5)), ((4, 3), (2, 4, 3)), (5, (2, 3, 5))],
+            [(1e-5, True, True), (0.1, True, False), (1e-5, False, True)],
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("case", SAMPLE_NORMS, ids=describe)
+def test_norms_of_samples(case, rng, dtype, assert_close):
+    name, arguments, shape = case
+    layer, module = pair(name, arguments, dtype)
+    for param in layer.params.values():
+        param[...] = rng.standard_normal(param.shape) + 2
+    module.load_state_dict({key: torch.from_numpy(value) for key, value in layer.state_dict().items()})
+    assert list(layer.state_dict()) == list(module.state_dict())
+    x = (3 + 2 * rng.standard_normal((5, *shape))).astype(dtype)
+    check_step(layer, module, x, assert_close, length=1000)
     assert_close(layer.forward(x), module(torch.from_numpy(x)).detach().numpy(), length=1000)
 
 
@@ -282,6 +316,12 @@ def test_signature(name):
         ("BatchNorm1d", (3,)),
         ("Dropout", (0.2,)),
         ("Flatten", ()),
+        ("GroupNorm", (2, 6)),
+        ("GroupNorm", (2, 6, 0.1, False)),
+        ("LayerNorm", (3,)),
+        ("LayerNorm", ([3, 4], 0.1)),
+        ("LayerNorm", ((3,), 1e-5, True, False)),
+        ("LayerNorm", (3, 1e-5, False)),
         ("LocalResponseNorm", (2,)),
         ("LocalResponseNorm", (5, 5e-4, 0.5, 2.0)),
         ("ReLU", ()),

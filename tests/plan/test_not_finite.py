@@ -18,6 +18,11 @@ def classifier(d, features):
 
 NETWORKS = {
     "ReLU": ((5,), lambda d: [fnn.Dense(5, 6, dtype=d, rng=0), fnn.ReLU(), *classifier(d, 6)]),
+    "LayerNorm": ((5,), lambda d: [fnn.Dense(5, 6, dtype=d, rng=0), fnn.LayerNorm(6, dtype=d), *classifier(d, 6)]),
+    "GroupNorm": (
+        (2, 8, 8),
+        lambda d: [conv(2, 6, 3, d=d, rng=0), fnn.GroupNorm(3, 6, dtype=d), fnn.MaxPool2d(2), *classifier(d, 54)],
+    ),
     "LocalResponseNorm": (
         (2, 8, 8),
         lambda d: [conv(2, 5, 3, d=d, rng=0), fnn.LocalResponseNorm(3, 0.8), fnn.MaxPool2d(2), *classifier(d, 45)],

@@ -5,6 +5,15 @@ import pytest
 
 import fastnn as fnn
 
+
+def scrambled(layer):
+    """The layer with random parameters: ones and zeros would hide which one goes where."""
+    rng = np.random.default_rng(5)
+    for param in layer.params.values():
+        param[...] += 0.3 * rng.standard_normal(param.shape)
+    return layer
+
+
 # Name of the layer: shape of a sample, what comes before it, the layer. A Flatten and a Dense come behind.
 LAYERS = {
     "Dense": ((7,), lambda d: [fnn.Dense(7, 5, dtype=d, rng=0)]),
@@ -59,6 +68,33 @@ LAYERS = {
         (3, 4, 5),
         lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.Flatten(2), fnn.Conv1d(4, 2, 3, dtype=d, rng=0)],
     ),
+    "GroupNorm": (
+        (3, 5, 5),
+        lambda d: [fnn.Conv2d(3, 6, 2, dtype=d, rng=0), scrambled(fnn.GroupNorm(3, 6, dtype=d)), fnn.ReLU()],
+    ),
+    "GroupNorm of lengths": ((6, 7), lambda d: [scrambled(fnn.GroupNorm(2, 6, dtype=d)), fnn.Conv1d(6, 3, 2, dtype=d, rng=0)]),
+    "GroupNorm of one axis": (
+        (7,),
+        lambda d: [fnn.Dense(7, 40, dtype=d, rng=0), fnn.ReLU(), scrambled(fnn.GroupNorm(4, 40, bias=False, dtype=d))],
+    ),
+    "GroupNorm behind Flatten": ((3, 2, 2), lambda d: [fnn.Flatten(), scrambled(fnn.GroupNorm(3, 12, dtype=d))]),
+    "plain GroupNorm": (
+        (3, 5, 5),
+        lambda d: [fnn.Conv2d(3, 4, 2, dtype=d, rng=0), fnn.GroupNorm(1, 4, affine=False, dtype=d), fnn.ReLU()],
+    ),
+    "LayerNorm": ((7,), lambda d: [fnn.Dense(7, 37, dtype=d, rng=0), scrambled(fnn.LayerNorm(37, dtype=d)), fnn.Tanh()]),
+    "LayerNorm without bias": (
+        (7,),
+        lambda d: [fnn.Dense(7, 5, dtype=d, rng=0), scrambled(fnn.LayerNorm(5, bias=False, dtype=d))],
+    ),
+    "plain LayerNorm": ((7,), lambda d: [fnn.LayerNorm(7, elementwise_affine=False, dtype=d)]),
+    "LayerNorm of images": (
+        (2, 5, 4),
+        lambda d: [fnn.Conv2d(2, 6, 2, dtype=d, rng=0), scrambled(fnn.LayerNorm((6, 4, 3), dtype=d)), fnn.ReLU()],
+    ),
+    "LayerNorm of planes": ((3, 5, 4), lambda d: [scrambled(fnn.LayerNorm((5, 4), dtype=d)), fnn.AvgPool2d(2)]),
+    "LayerNorm of lengths": ((3, 9), lambda d: [scrambled(fnn.LayerNorm(9, dtype=d)), fnn.Conv1d(3, 2, 3, dtype=d, rng=0)]),
+    "LayerNorm behind Flatten": ((3, 2, 2), lambda d: [fnn.Flatten(), scrambled(fnn.LayerNorm(12, dtype=d))]),
     "LocalResponseNorm": (
         (3, 5, 5),
         lambda d: [fnn.Conv2d(3, 8, 2, dtype=d, rng=0), fnn.ReLU(), fnn.LocalResponseNorm(5, 0.8), fnn.MaxPool2d(2)],
