@@ -62,6 +62,10 @@ def one_axis():
 def mlp():
     return fnn.Sequential(fnn.Dense(300, 200), fnn.Sigmoid(), fnn.BatchNorm1d(200), fnn.LeakyReLU(), fnn.Dense(200, 10))
 
+def norms():
+    front = [fnn.Conv2d(3, 12, 5), relu(), fnn.LocalResponseNorm(5), fnn.GroupNorm(3, 12), pool(2), flat()]
+    return fnn.Sequential(*front, fnn.LayerNorm(12 * 64, bias=False), fnn.Dense(12 * 64, 10))
+
 networks = [
     (lenet5(), (1, 28, 28), fnn.Adam()),
     (vgg(), (3, 32, 32), fnn.SGD(momentum=0.9)),
@@ -69,6 +73,7 @@ networks = [
     (depthwise(), (3, 25, 25), fnn.SGD()),
     (one_axis(), (2, 90), fnn.Adam(amsgrad=True)),
     (mlp(), (300,), fnn.SGD(momentum=0.5)),
+    (norms(), (3, 20, 20), fnn.SGD()),
     (mlp(), (300,), fnn.RMSprop(momentum=0.5, centered=True)),
     (mlp(), (300,), fnn.Adagrad()),
 ]
