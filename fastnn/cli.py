@@ -85,7 +85,7 @@ def _parser():
     train.add_argument(
         "--data",
         metavar="FOLDER",
-        help="folder with the four IDX files of MNIST, or 'embedded' for the digits that ship with fastnn "
+        help="folder with MNIST in IDX or CSV files or as mnist.pkl, or 'embedded' for the digits that ship with fastnn "
         "(default: the folder that FASTNN_DATA names, else embedded)",
         default=argparse.SUPPRESS,
     )

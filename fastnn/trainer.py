@@ -237,7 +237,8 @@ class Trainer:
         drop_last : bool
             Leave out a last batch that is smaller than the others, instead of using it.
         augment : fastnn.data.Augment, optional
-            Random crops and mirror images of the samples (C, H, W), drawn anew every epoch from the seed.
+            Random crops and mirror images of the samples (C, H, W), drawn anew every epoch from its seed, or from the
+            trainer's if it has none.
 
         Returns
         -------
@@ -304,7 +305,7 @@ class Trainer:
         """Train on the samples of the shuffle from `position` to `end`; returns the epoch's figures and rates."""
         order = self._order(len(y)) if shuffle else None
         if batches.augment is not None:
-            batches.draws = batches.augment.draw(len(y), self._generator(_AUGMENT, self.epoch))
+            batches.draws = batches.augment.draw_epoch(len(y), self.epoch, self._generator(_AUGMENT, self.epoch))
         first = self.position = self.position if self.position < end else 0
         meter = _Meter()
         start = time.perf_counter()

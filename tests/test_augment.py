@@ -280,6 +280,67 @@ def test_state_dict_resumes_with_the_same_bits(rng):
     assert resumed.fit(x, y, epochs=2, **options)["loss"] == expected
 
 
+# --- a seed of its own
+
+
+def test_seed_repeats_calls_in_their_order(rng):
+    x = rng.integers(0, 256, (20, 3, 9, 7)).astype(np.uint8)
+    first, second = Augment(2, True, seed=5), Augment(2, True, seed=5)
+    calls = [first(x) for _ in range(3)]
+    assert all((call == second(x)).all() for call in calls)
+    assert (calls[0] != calls[1]).any() and (calls[0] != Augment(2, True, seed=6)(x)).any()
+    # An rng goes first, and takes nothing from the seed's draws.
+    third = Augment(2, True, seed=5)
+    assert (third(x, rng=1) == Augment(2, True)(x, rng=1)).all()
+    assert (third(x) == calls[0]).all()
+
+
+@pytest.mark.parametrize("plan", [True, False])
+def test_epochs_depend_on_its_seed_alone(plan, rng):
+    x, _ = images(rng, (1, 8, 8), "uint8", 20)
+    run = functools.partial(passed_on, x, np.float32, plan=plan)
+    options = {"shuffle": False, "epochs": 2, "batch_size": 7}
+    seen = run({**options, "augment": Augment(2, True, seed=9)})
+    assert (run({**options, "augment": Augment(2, True, seed=9)}, seed=1) == seen).all()
+    assert (run({**options, "augment": Augment(2, True, seed=8)}) != seen).any()
+    assert (run({**options, "augment": Augment(2, True)}) != seen).any()
+    assert (seen[20:] != seen[:20]).any()  # each epoch has its own
+    # What was called before changes nothing.
+    augment = Augment(2, True, seed=9)
+    augment(x)
+    assert (run({**options, "augment": augment}) == seen).all()
+
+
+def test_plans_and_layers_draw_from_it_alike(rng):
+    x, _ = images(rng, (3, 7, 5), "uint8")
+    options = {"augment": Augment(2, True, seed=4), "batch_size": 16, "epochs": 2}
+    assert passed_on(x, np.float32, options).tobytes() == passed_on(x, np.float32, options, plan=False).tobytes()
+
+
+def test_its_seed_leaves_the_shuffle_alone(rng):
+    x, _ = images(rng, (1, 8, 8), "uint8", 20)
+    plain = passed_on(x, np.float32, {"batch_size": 6}, seed=3)
+    assert (passed_on(x, np.float32, {"batch_size": 6, "augment": Augment(seed=7)}, seed=3) == plain).all()
+
+
+def test_an_interrupted_epoch_goes_on_with_its_draws(rng):
+    x, y = images(rng, (1, 8, 8), "uint8", 70)
+    runs = []
+    for fail_at in (None, 6):
+        net = fnn.Sequential(fnn.Flatten(), fnn.Dense(64, 1, rng=0))
+        trainer = fnn.Trainer(net, Spy(fail_at), fnn.SGD(lr=0.01), seed=3)
+        options = {"batch_size": 16, "augment": Augment(2, True, seed=11), "progress": False}
+        y = y.reshape(-1, 1).astype(np.float32)
+        if fail_at is None:
+            trainer.fit(x, y, epochs=3, **options)
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                trainer.fit(x, y, epochs=3, **options)
+            trainer.fit(x, y, epochs=2, **options)
+        runs.append(net.flat_params.tobytes())
+    assert runs[0] == runs[1]
+
+
 # --- errors
 
 
@@ -294,6 +355,8 @@ def test_state_dict_resumes_with_the_same_bits(rng):
         ({"flip": float("nan")}, ValueError, "Augment: flip must be finite"),
         ({"flip": "yes"}, TypeError, "Augment: flip must be a number"),
         ({"flip": None}, TypeError, "Augment: flip must be a number"),
+        ({"seed": -1}, ValueError, "Augment: seed must be at least 0"),
+        ({"seed": 1.5}, TypeError, "Augment: seed must be an int"),
     ],
 )
 def test_wrong_arguments(arguments, error, message):
@@ -323,3 +386,4 @@ def test_samples_that_are_not_images(rng):
 
 def test_repr():
     assert repr(Augment(4, True)) == "Augment(crop=4, flip=0.5)"
+    assert repr(Augment(4, seed=0)) == "Augment(crop=4, flip=0, seed=0)"

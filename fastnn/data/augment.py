@@ -6,6 +6,7 @@ from .. import kernels
 from ..layers.checks import as_int, as_number, as_rng
 
 DTYPES = tuple(map(np.dtype, (np.uint8, np.float32, np.float64)))
+_EPOCHS, _CALLS = 0, 1  # separate random streams drawn from one seed
 
 
 class Augment:
@@ -21,6 +22,9 @@ class Augment:
         pixels in both directions, all equally likely. 0 leaves it out.
     flip : bool or float
         Probability of a mirror image, left for right; True is 0.5.
+    seed : int, optional
+        Makes the draws depend on nothing else: an epoch of `Trainer.fit` on this seed and the number of the epoch, calls
+        on this seed and their order. Without one, they come from the Trainer's seed, and in calls from `rng`.
 
     Raises
     ------
@@ -38,13 +42,24 @@ class Augment:
     array([[3, 2, 1],
            [6, 5, 4],
            [9, 8, 7]], dtype=uint8)
+    >>> bool((Augment(crop=1, seed=4)(images) == Augment(crop=1, seed=4)(images)).all())
+    True
     """
 
-    def __init__(self, crop=0, flip=False):
+    def __init__(self, crop=0, flip=False, seed=None):
         self.crop = as_int(crop, "Augment: crop", 0)
         if isinstance(flip, (bool, np.bool_)):
             flip = 0.5 * flip
         self.flip = as_number(flip, "Augment: flip", 0, 1)
+        self.seed = None if seed is None else as_int(seed, "Augment: seed", 0)
+        self._calls = None if seed is None else self._generator(_CALLS)
+
+    def _generator(self, *stream):
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=stream))
+
+    def draw_epoch(self, samples, epoch, rng):
+        """`draw` for an epoch, counted from 0: from the seed, so that a resumed run finds it again, else from `rng`."""
+        return self.draw(samples, rng if self.seed is None else self._generator(_EPOCHS, epoch))
 
     def draw(self, samples, rng):
         """What happens to each of so many samples: (samples, 3) int64, pixels down, pixels to the right, 1 to mirror."""
@@ -60,11 +75,13 @@ class Augment:
         ----------
         x : (N, C, H, W) uint8, float32 or float64
         rng : None, int or numpy.random.Generator
+            None goes on with the draws of the seed, where there is one.
         """
         x = np.asarray(x)
         self.check("Augment", x)
         x = np.ascontiguousarray(x, x.dtype.newbyteorder("="))
-        out, draws = np.empty_like(x), self.draw(len(x), as_rng(rng, "Augment: rng"))
+        rng = self._calls if rng is None and self._calls is not None else as_rng(rng, "Augment: rng")
+        out, draws = np.empty_like(x), self.draw(len(x), rng)
         kernels.active().image.gather_augmented(out, x, np.arange(len(x)), draws)
         return out
 
@@ -81,4 +98,5 @@ class Augment:
             raise TypeError(f"{where}: augment needs x to be uint8, float32 or float64, got x.dtype={x.dtype}")
 
     def __repr__(self):
-        return f"Augment(crop={self.crop}, flip={self.flip:g})"
+        seed = "" if self.seed is None else f", seed={self.seed}"
+        return f"Augment(crop={self.crop}, flip={self.flip:g}{seed})"

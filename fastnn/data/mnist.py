@@ -1,17 +1,20 @@
 """MNIST, handwritten digits of 28 x 28 grey pixels, by Yann LeCun and Corinna Cortes.
 
-mnist(path=None)     the full set from a folder of IDX files, else the subset that ships with fastnn
+mnist(path=None)     the full set from a folder of IDX or CSV files or a pickle, else the subset that ships with fastnn
 mnist_subset()       that subset: 6,000 training and 1,000 test digits, as many of each class
 """
 
 import hashlib
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from ._mnist import Mnist as Mnist
+from ._mnist import check_labels
 from .idx import read_idx
+from .mnist_csv import read_mnist_csv
+from .mnist_pickle import read_mnist_pickle
 
 SUBSET = Path(__file__).with_name("mnist_subset.npz")
 # Of the file that tools/make_mnist_subset.py wrote.
@@ -26,31 +29,8 @@ FILES = {
         ("test_labels", "t10k", "labels", 1),
     )
 }
-
-
-class Mnist(NamedTuple):
-    """The arrays of a set of digits, and where they come from.
-
-    Attributes
-    ----------
-    train_images : (N, 1, 28, 28) uint8
-        0 is paper, 255 is ink. Networks take them as they are: a Trainer scales each batch to 0..1.
-    train_labels : (N,) int64
-        0 to 9.
-    test_images : (M, 1, 28, 28) uint8
-    test_labels : (M,) int64
-    source : str
-        ``"embedded subset"`` or ``"full set from FOLDER"``.
-    """
-
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
-    source: str
-
-    def __repr__(self):
-        return f"Mnist({len(self.train_images)} training digits, {len(self.test_images)} test digits, {self.source})"
+CSV_FILES = ("mnist_train.csv", "mnist_test.csv")
+PICKLE_FILE = "mnist.pkl"
 
 
 def mnist(path=None):
@@ -59,9 +39,12 @@ def mnist(path=None):
     Parameters
     ----------
     path : str or os.PathLike, optional
-        Folder with the four files of MNIST in IDX format, plain or gzip: train-images-idx3-ubyte,
-        train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (also spelled train-images.idx3-ubyte
-        and so on). Without it, the folder that the environment variable FASTNN_DATA names; without that, the subset.
+        Folder with the four files of MNIST in IDX format: train-images-idx3-ubyte, train-labels-idx1-ubyte,
+        t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (also spelled train-images.idx3-ubyte and so on). Where there is
+        none of these, mnist_train.csv and mnist_test.csv (see `read_mnist_csv`); where there are none of those either,
+        mnist.pkl (see `read_mnist_pickle`), its validation digits behind its training digits and its floats turned back
+        into bytes. Any file may be compressed: train-images-idx3-ubyte.gz. Without `path`, the folder that the
+        environment variable FASTNN_DATA names; without that, the subset.
 
     Returns
     -------
@@ -125,32 +108,61 @@ def mnist_subset():
 def _read_folder(folder):
     if not folder.is_dir():
         raise FileNotFoundError(f"MNIST: no such folder: {folder}")
-    paths, missing = {}, []
-    for name, spellings in FILES.items():
-        candidates = [folder / (spelling + suffix) for spelling in spellings for suffix in ("", ".gz")]
-        paths[name] = next((path for path in candidates if path.is_file()), None)
-        if paths[name] is None:
-            missing.append(spellings[0])
-    if missing:
-        raise FileNotFoundError(f"MNIST: missing in {folder}: {', '.join(missing)} (plain or .gz)")
+    source = f"full set from {folder}"
+    paths = {name: _find(folder, *spellings) for name, spellings in FILES.items()}
+    missing = [FILES[name][0] for name, path in paths.items() if path is None]
+    if not missing:
+        return _read_idx_files(paths, source)
+    csvs, pickled = [_find(folder, name) for name in CSV_FILES], _find(folder, PICKLE_FILE)
+    if len(missing) == len(FILES) and any(csvs):
+        missing = [name for name, path in zip(CSV_FILES, csvs) if path is None]
+        if not missing:
+            return read_mnist_csv(*csvs)._replace(source=source)
+    elif len(missing) == len(FILES) and pickled:
+        return _from_pickle(pickled, source)
+    raise FileNotFoundError(f"MNIST: missing in {folder}: {', '.join(missing)} (plain or .gz)")
+
+
+def _find(folder, *names):
+    """The file by one of its names, plain or compressed; None if there is none."""
+    return next((path for name in names for end in ("", ".gz") if (path := folder / (name + end)).is_file()), None)
+
+
+def _read_idx_files(paths, source):
     arrays = {name: read_idx(path) for name, path in paths.items()}
     for name, path in paths.items():
-        _check(path, arrays[name], images=name.endswith("images"))
+        images = name.endswith("images")
+        _check(path, arrays[name], images=images)
     for part in ("train", "test"):
-        images, labels = len(arrays[f"{part}_images"]), len(arrays[f"{part}_labels"])
-        if images != labels:
-            raise ValueError(f"{paths[f'{part}_labels']}: expected {images} labels, one for each image, got {labels}")
-    return _as_mnist(arrays, f"full set from {folder}")
+        check_labels(arrays[f"{part}_labels"], arrays[f"{part}_images"], paths[f"{part}_labels"])
+    return _as_mnist(arrays, source)
 
 
 def _check(path, array, *, images):
-    """Raise ValueError unless `array`, read from `path`, can be what its name says."""
+    """Raise ValueError unless `array`, read from `path`, has the shape and dtype that its name says."""
     expected = "(N, 28, 28) images" if images else "(N,) labels"
     fits = array.ndim == 3 and array.shape[1:] == (28, 28) if images else array.ndim == 1
     if not fits or array.dtype != np.uint8:
         raise ValueError(f"{path}: expected {expected} of uint8, got {array.dtype} of shape {array.shape}")
-    if not images and array.size and array.max() > 9:
-        raise ValueError(f"{path}: expected labels 0 to 9, got {array.max()}")
+
+
+def _from_pickle(path, source):
+    """The parts of a pickle in the order of the original set, as bytes: MNIST's last 10,000 became its validation part."""
+    parts = read_mnist_pickle(path)
+    train_images = np.concatenate([parts.train_images, parts.validation_images])
+    train_labels = np.concatenate([parts.train_labels, parts.validation_labels])
+    images = [_as_uint8(path, array) for array in (train_images, parts.test_images)]
+    return Mnist(images[0], train_labels, images[1], parts.test_labels, source)
+
+
+def _as_uint8(path, images):
+    """Pixels of 0..1 as the bytes that they were: the historical file has them divided by 256, others by 255."""
+    for scale in (256, 255):
+        scaled = images * np.float32(scale)
+        pixels = np.rint(scaled)
+        if np.abs(scaled - pixels).max(initial=0) < 1e-3 and pixels.max(initial=0) <= 255:
+            return pixels.astype(np.uint8)
+    raise ValueError(f"{path}: expected pixels that were bytes, divided by 255 or 256; read_mnist_pickle takes any within 0..1")
 
 
 def _as_mnist(arrays, source):
