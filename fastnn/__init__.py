@@ -45,6 +45,8 @@ from .layers import LeakyReLU as LeakyReLU
 from .layers import Linear as Linear
 from .layers import LocalResponseNorm as LocalResponseNorm
 from .layers import LogSoftmax as LogSoftmax
+from .layers import LPPool1d as LPPool1d
+from .layers import LPPool2d as LPPool2d
 from .layers import MaxPool1d as MaxPool1d
 from .layers import MaxPool2d as MaxPool2d
 from .layers import Permute as Permute

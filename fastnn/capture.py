@@ -187,8 +187,8 @@ def _known_layers():
     from . import layers as own
 
     names = "AdaptiveAvgPool1d AdaptiveAvgPool2d AvgPool1d AvgPool2d BatchNorm1d BatchNorm2d Concat Conv1d Conv2d Dense"
-    names += " Dropout ELU Flatten GELU GroupNorm Hardtanh Identity LayerNorm LeakyReLU LocalResponseNorm"
-    names += " LogSoftmax MaxPool1d MaxPool2d Permute ReLU Reshape ReLU6 Residual Sequential SiLU Sigmoid Softmax Softplus Tanh"
+    names += " Dropout ELU Flatten GELU GroupNorm Hardtanh Identity LPPool1d LPPool2d LayerNorm LeakyReLU LocalResponseNorm"
+    names += " LogSoftmax MaxPool1d MaxPool2d Permute ReLU ReLU6 Reshape Residual Sequential SiLU Sigmoid Softmax Softplus Tanh"
     return frozenset(getattr(own, name) for name in names.split())
 
 

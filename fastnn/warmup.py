@@ -192,6 +192,7 @@ def _tasks(dtype):
             layers.AvgPool2d(2),
             conv(2, 3, 1),
             layers.MaxPool2d(17, 1, 8),
+            layers.LPPool2d(2, 1),
         ]
         return [*front, layers.Residual(layers.LeakyReLU()), layers.Flatten(), dense(3 * 5 * 5, 3)]
 

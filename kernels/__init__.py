@@ -6,6 +6,7 @@ Written arrays come first, then inputs, then scalars; a gradient is ``d`` + the 
     im2col         im2col, col2im
     dense          dense_forward, dense_backward_input, dense_backward_weight, dense_backward_bias
     conv           conv2d_forward, conv2d_backward_input, conv2d_backward_weight, conv2d_backward_bias
+    lp_pooling     power_*, root_*
     permute        permute
     pooling        maxpool2d_*, avgpool2d_*, adaptive_avgpool2d_*
     activations    relu_*, leaky_relu_*, sigmoid_*, tanh_*, hardtanh_*, add, multiply
@@ -40,6 +41,7 @@ from . import (
     groupnorm,
     im2col,
     image,
+    lp_pooling,
     lrn,
     optim,
     permute,

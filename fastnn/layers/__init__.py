@@ -23,6 +23,8 @@ from .flatten import Flatten as Flatten
 from .functions import Lambda as Lambda
 from .groupnorm import GroupNorm as GroupNorm
 from .groupnorm import LayerNorm as LayerNorm
+from .lp_pooling import LPPool1d as LPPool1d
+from .lp_pooling import LPPool2d as LPPool2d
 from .lrn import LocalResponseNorm as LocalResponseNorm
 from .pooling import AdaptiveAvgPool1d as AdaptiveAvgPool1d
 from .pooling import AdaptiveAvgPool2d as AdaptiveAvgPool2d

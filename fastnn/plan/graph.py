@@ -10,6 +10,7 @@ from .. import kernels, layers
 from .affine import Affine
 from .concat import Joined
 from .groupnorm import SampleNorm
+from .lp_pooling import LPPool
 from .lrn import LocalResponse
 from .normalization import Norm
 from .operations import REGISTERED
@@ -174,7 +175,7 @@ class Graph:
         return self._add(Drop(name, layer, [x], self.tensor(x.sample_shape, x.plane)))
 
     def _pool(self, name, layer, x):
-        kind = MaxPool if isinstance(layer, (layers.MaxPool1d, layers.MaxPool2d)) else AveragePool
+        kind = _POOLINGS.get(type(layer), AveragePool)
         return self._add(kind(name, layer, [x], self.tensor(layer.output_shape(x.sample_shape))))
 
     def _own(self, name, layer, x, make):
@@ -289,6 +290,8 @@ _LOWERINGS = {
     layers.Softmax: Graph._softmax,
     layers.LogSoftmax: Graph._softmax,
     layers.Dropout: Graph._dropout,
+    layers.LPPool1d: Graph._pool,
+    layers.LPPool2d: Graph._pool,
     layers.MaxPool1d: Graph._pool,
     layers.MaxPool2d: Graph._pool,
     layers.AvgPool1d: Graph._pool,
@@ -296,6 +299,7 @@ _LOWERINGS = {
     layers.AdaptiveAvgPool1d: Graph._pool,
     layers.AdaptiveAvgPool2d: Graph._pool,
 }
+_POOLINGS = {layers.LPPool1d: LPPool, layers.LPPool2d: LPPool, layers.MaxPool1d: MaxPool, layers.MaxPool2d: MaxPool}
 _CONTAINERS = layers.Sequential, layers.Residual, layers.Concat
 
 

@@ -13,6 +13,7 @@ from . import (
     groupnorm,
     im2col,
     image,
+    lp_pooling,
     lrn,
     optim,
     permute,

@@ -122,6 +122,11 @@ def run_flat(kernels, rng, dtype, behind):
         for name, extra in {"elu": (1.0,), "gelu": (), "gelu_tanh": (), "silu": (), "softplus": (1.0, 20.0)}.items():
             getattr(kernels.smooth_activations, f"{name}_forward")(out, x, *extra)
             getattr(kernels.smooth_activations, f"{name}_backward")(dx, dout, x, *extra)
+        for p in (1.0, 2.0, 3.0):
+            kernels.lp_pooling.power_forward(out, x, p)
+            kernels.lp_pooling.power_backward(dx, dout, x, p)
+            kernels.lp_pooling.root_forward(out, abs(x), p, 4.0)
+            kernels.lp_pooling.root_backward(dx, dout, out, p, 4.0)
         a.add(out, x, dout)
         a.multiply(out, x, dout)
         cubes = [array.reshape(1, size, 1) for array in (out, x, dx, dout)]

@@ -60,6 +60,12 @@ POOL1D = [
     for k, s, p, c in itertools.product([2, 3], [None, 2, 4], [0, 1], [False, True])
 ]
 
+LPPOOL2D = [
+    {"kernel_size": k, "stride": s, "ceil_mode": c}
+    for k, s, c in itertools.product([2, (3, 2)], [None, 1, (2, 5)], [False, True])
+]
+LPPOOL1D = [{"kernel_size": k, "stride": s, "ceil_mode": c} for k, s, c in itertools.product([2, 3], [None, 4], [False, True])]
+
 # (class, arguments, shape of one sample). Strides that share no factor with the lists' lengths meet every option.
 CASES = [
     *(("Conv2d", kw, (kw["in_channels"], 8, 10)) for kw in CONV2D[::7]),
@@ -68,6 +74,8 @@ CASES = [
     *(("AvgPool2d", kw, (2, 9, 7)) for kw in AVGPOOL2D[::5]),
     *(("MaxPool1d", kw, (2, 11)) for kw in POOL1D),
     *(("AvgPool1d", kw, (2, 11)) for kw in POOL1D),
+    *(("LPPool2d", {"norm_type": p, **kw}, (2, 9, 7)) for p in (1, 2, 4) for kw in LPPOOL2D),
+    *(("LPPool1d", {"norm_type": p, **kw}, (2, 11)) for p in (1, 2, 4) for kw in LPPOOL1D),
     *(("AdaptiveAvgPool2d", {"output_size": s}, (2, 7, 5)) for s in (1, 3, (2, 5), (None, 2), (4, None), (9, 6))),
     *(("AdaptiveAvgPool1d", {"output_size": s}, (2, 7)) for s in (1, 3, 7, 9)),
     *(("Linear", {"in_features": 5, "out_features": 3, "bias": b}, s) for b in (True, False) for s in ((5,), (2, 5))),
@@ -106,6 +114,8 @@ NAMES = [
     "MaxPool2d",
     "AvgPool1d",
     "AvgPool2d",
+    "LPPool1d",
+    "LPPool2d",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "BatchNorm1d",
@@ -114,6 +124,7 @@ NAMES = [
     "Flatten",
     "GroupNorm",
     "LayerNorm",
+    "Identity",
     "LocalResponseNorm",
     "ReLU",
     "LeakyReLU",
@@ -228,6 +239,20 @@ def test_norms_of_samples(case, rng, dtype, assert_close):
     assert_close(layer.forward(x), module(torch.from_numpy(x)).detach().numpy(), length=1000)
 
 
+@pytest.mark.parametrize("norm_type", [1, 2, 3, 4, 0.5, 1.5, 2.5])
+def test_lp_pooling_of_zeros_and_signs(norm_type, rng, dtype, impl, assert_close):
+    """Windows of nothing but 0, sums that are negative, negative values to fractional powers: NaN where PyTorch has it."""
+    x = rng.standard_normal((2, 3, 6, 8)).astype(dtype)
+    x[0], x[1, 1] = abs(x[0]), 0
+    x[1, 0, :2, :2] = [[1, -1], [2, -2]]
+    if norm_type != 1:  # for a sum that is NaN, PyTorch has a gradient of 0 there, for other norms NaN
+        x[0, 0, 0, 0] = np.nan
+    if norm_type < 1:
+        x[x == 0] = 1  # its slope there is infinite
+    layer, module = pair("LPPool2d", {"norm_type": norm_type, "kernel_size": 2}, dtype)
+    check_step(layer.use(impl), module, x, assert_close, length=100)
+
+
 def test_ties_and_nan_in_max_pooling(rng, dtype, impl):
     x = rng.integers(0, 3, (2, 3, 8, 7)).astype(dtype)
     x[0, 1, 3, 4] = np.nan
@@ -309,6 +334,9 @@ def test_signature(name):
         ("MaxPool1d", (3, 2)),
         ("AvgPool2d", (2,)),
         ("AvgPool1d", (3, 2, 1)),
+        ("LPPool2d", (2, 3, 2)),
+        ("LPPool2d", (1.5, (3, 2), (2, 1), True)),
+        ("LPPool1d", (3, 2, 4)),
         ("AdaptiveAvgPool2d", (1,)),
         ("AdaptiveAvgPool2d", ((None, 3),)),
         ("AdaptiveAvgPool1d", (3,)),
@@ -322,6 +350,7 @@ def test_signature(name):
         ("LayerNorm", ([3, 4], 0.1)),
         ("LayerNorm", ((3,), 1e-5, True, False)),
         ("LayerNorm", (3, 1e-5, False)),
+        ("Identity", ()),
         ("LocalResponseNorm", (2,)),
         ("LocalResponseNorm", (5, 5e-4, 0.5, 2.0)),
         ("ReLU", ()),

@@ -45,6 +45,12 @@ LAYERS = {
     ),
     "AdaptiveAvgPool1d": ((3, 11), lambda d: [fnn.Conv1d(3, 3, 1, dtype=d, rng=0), fnn.AdaptiveAvgPool1d(4)]),
     "AdaptiveAvgPool2d": ((3, 7, 6), lambda d: [fnn.Conv2d(3, 3, 1, dtype=d, rng=0), fnn.AdaptiveAvgPool2d((3, 1))]),
+    "LPPool1d": ((3, 11), lambda d: [fnn.Conv1d(3, 3, 1, dtype=d, rng=0), fnn.LPPool1d(1, 3, 2, ceil_mode=True)]),
+    "LPPool2d": ((3, 7, 7), lambda d: [fnn.Conv2d(3, 3, 1, dtype=d, rng=0), fnn.ReLU(), fnn.LPPool2d(2, 3, 2)]),
+    "LPPool2d of a fraction": (
+        (3, 7, 6),
+        lambda d: [fnn.Conv2d(3, 3, 1, dtype=d, rng=0), fnn.Sigmoid(), fnn.LPPool2d(1.5, (2, 3))],
+    ),
     "BatchNorm1d": ((7,), lambda d: [fnn.Dense(7, 5, dtype=d, rng=0), fnn.BatchNorm1d(5, dtype=d)]),
     "BatchNorm1d of lengths": ((3, 6), lambda d: [fnn.BatchNorm1d(3, momentum=None, dtype=d)]),
     "BatchNorm2d": ((3, 5, 5), lambda d: [fnn.BatchNorm2d(3, dtype=d), fnn.ReLU()]),
