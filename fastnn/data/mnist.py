@@ -149,19 +149,23 @@ def _check(path, array, *, images):
 def _from_pickle(path, source):
     """The parts of a pickle in the order of the original set, as bytes: MNIST's last 10,000 became its validation part."""
     parts = read_mnist_pickle(path)
-    train_images = np.concatenate([parts.train_images, parts.validation_images])
-    train_labels = np.concatenate([parts.train_labels, parts.validation_labels])
-    images = [_as_uint8(path, array) for array in (train_images, parts.test_images)]
-    return Mnist(images[0], train_labels, images[1], parts.test_labels, source)
+    train, validation, test = (_as_uint8(path, parts[i]) for i in (0, 2, 4))
+    labels = np.concatenate([parts.train_labels, parts.validation_labels])
+    return Mnist(np.concatenate([train, validation]), labels, test, parts.test_labels, source)
 
 
 def _as_uint8(path, images):
     """Pixels of 0..1 as the bytes that they were: the historical file has them divided by 256, others by 255."""
+    out = np.empty(images.shape, np.uint8)
     for scale in (256, 255):
-        scaled = images * np.float32(scale)
-        pixels = np.rint(scaled)
-        if np.abs(scaled - pixels).max(initial=0) < 1e-3 and pixels.max(initial=0) <= 255:
-            return pixels.astype(np.uint8)
+        for low in range(0, len(images), 1000):  # in the cache
+            scaled = images[low : low + 1000] * np.float32(scale)
+            pixels = np.rint(scaled)
+            if pixels.max() > 255 or np.abs(scaled - pixels).max() > 1e-3:
+                break
+            out[low : low + 1000] = pixels
+        else:
+            return out
     raise ValueError(f"{path}: expected pixels that were bytes, divided by 255 or 256; read_mnist_pickle takes any within 0..1")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ._mnist import check_labels
 from .pickles import read_pickle
 
+LIMIT = 1 << 31  # bytes: the historical file has 220 million; as text, protocol 0 has four to six for each
 PARTS = ("training", "validation", "test")
 
 
@@ -79,7 +80,7 @@ def read_mnist_pickle(path):
     ((2, 1, 28, 28), array([7, 1]))
     """
     path = os.fspath(path)
-    pairs = read_pickle(path, encoding="bytes")
+    pairs = read_pickle(path, encoding="bytes", limit=LIMIT)
     if not _is_sequence(pairs, 3) or not all(_is_sequence(pair, 2) for pair in pairs):
         raise ValueError(f"{path}: expected three pairs (images, labels): {', '.join(PARTS)}; got {_outline(pairs)}")
     fields = []
