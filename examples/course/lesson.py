@@ -33,6 +33,8 @@ class Lesson:
         "03_forward_pass".
     out : pathlib.Path
         Folder for pictures; made when the first one comes.
+    data : str or None
+        Folder with data sets, where one was named.
     quick : bool
         Whether a reduced run is asked for. Then there is no MNIST but the small set that comes with fastnn.
     progress : bool
@@ -45,17 +47,17 @@ class Lesson:
         self.name = Path(file).stem
         parser = argparse.ArgumentParser(prog=Path(file).name, description=f"Lesson {self.name.replace('_', ' ')}")
         parser.add_argument("out", nargs="?", type=Path, default=OUT, help=f"folder for pictures (default: {OUT})")
-        parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files (default: $FASTNN_DATA)")
+        parser.add_argument("--data", metavar="DIR", help="folder with data files (MNIST by default: $FASTNN_DATA)")
         parser.add_argument("--quick", action="store_true", help="a reduced run: less data, fewer epochs")
         arguments = parser.parse_args()
-        self.out, self.quick, self._data = arguments.out, arguments.quick, arguments.data
+        self.out, self.quick, self.data = arguments.out, arguments.quick, arguments.data
         self.progress = sys.stderr is not None and sys.stderr.isatty()
         self.pictures = []
         np.set_printoptions(precision=8, suppress=False, linewidth=100)
 
     def digits(self):
         """MNIST: the full set where there is one, else 6,000 + 1,000 of its digits."""
-        digits = fnn.data.mnist_subset() if self.quick else fnn.data.mnist(self._data)
+        digits = fnn.data.mnist_subset() if self.quick else fnn.data.mnist(self.data)
         print(f"data: {len(digits.train_labels):,} training and {len(digits.test_labels):,} test digits")
         return digits
 
