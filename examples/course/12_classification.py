@@ -110,10 +110,10 @@ for threshold in (0.1, 0.3, 0.5, 0.7, 0.9):
 predicted = (probabilities >= 0.5).astype(int)
 library = fnn.metrics.confusion_matrix(truth, predicted)
 print(library)
-print("accuracy ", fnn.metrics.accuracy_score(truth, predicted))
-print("precision", fnn.metrics.precision_score(truth, predicted).round(4))
-print("recall   ", fnn.metrics.recall_score(truth, predicted).round(4))
-print("F1       ", fnn.metrics.f1_score(truth, predicted).round(4))
+print(f"accuracy  {fnn.metrics.accuracy_score(truth, predicted):.4f}")
+print(f"precision {fnn.metrics.precision_score(truth, predicted):.4f}")
+print(f"recall    {fnn.metrics.recall_score(truth, predicted):.4f}")
+print(f"F1        {fnn.metrics.f1_score(truth, predicted):.4f}")
 
 # %%
 figure, (left, right) = lesson.subplots(1, 2, width=9.5)
