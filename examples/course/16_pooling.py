@@ -99,7 +99,7 @@ print("dout")
 print(dout)
 for kind, dx in dxs.items():
     print(kind, "- dx")
-    print(dx.round(3))
+    print(np.array2string(dx.round(3), suppress_small=True))
 
 # %% [markdown]
 # In the window at the bottom right 7 is there twice: the first one won. Check: the gradients of maximum and average add up
@@ -121,7 +121,7 @@ for kind, layer in LAYERS.items():
     forward = np.abs(layer.forward(x[None, None], training=True)[0, 0] - outs[kind]).max()
     backward = np.abs(layer.backward(dout[None, None])[0, 0] - dxs[kind]).max()
     differences[kind] = forward, backward
-    print(f"{kind:8s} {layer!r:70.70} largest difference forward {forward:.1e}, backward {backward:.1e}")
+    print(f"{kind:8s} {type(layer).__name__:10s} largest difference forward {forward:.1e}, backward {backward:.1e}")
 print("sum by averages", fnn.AvgPool2d(2, divisor_override=1).forward(x[None, None])[0, 0].ravel())
 
 # %% [markdown]

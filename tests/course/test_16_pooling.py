@@ -27,7 +27,7 @@ def test_averages_spread_it(ran):
 
 def test_norms_share_it(ran):
     norm = np.kron(ran["dout"] / ran["outs"]["L2 norm"], np.ones((2, 2)))
-    np.testing.assert_allclose(ran["dxs"]["L2 norm"], norm * ran["x"], rtol=1e-15)
+    np.testing.assert_allclose(ran["dxs"]["L2 norm"], norm * ran["x"], rtol=1e-14)
 
 
 def test_layers_agree(ran):
