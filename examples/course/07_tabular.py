@@ -34,13 +34,13 @@ for r in (1, 2, 3, 4):
     print(f"rank {r}: {np.sum((rank == r) & (admit == 0)):2d} refused, {np.sum((rank == r) & (admit == 1)):2d} admitted")
 
 # %% [markdown]
-# A tenth of the rows is laid aside for the test. Mean and deviation come from the *training* rows alone: the test rows stand
-# for cases that nobody has seen.
+# A quarter of the rows is laid aside for the test, with the same share of admitted. Mean and deviation come from the
+# *training* rows alone: the test rows stand for cases that nobody has seen.
 
 # %%
 grades = np.column_stack([table["gre"], table["gpa"]]).astype(np.float64)
 ranks = fnn.data.one_hot(rank - 1, 4, np.float64)
-split = fnn.data.train_test_split(grades, ranks, admit, test_size=0.1, random_state=42)
+split = fnn.data.train_test_split(grades, ranks, admit, test_size=0.25, random_state=0, stratify=admit)
 train_grades, test_grades, train_ranks, test_ranks, train_t, test_t = split
 train_z, mean, deviation = fnn.data.standardize(train_grades)
 test_z, _, _ = fnn.data.standardize(test_grades, mean, deviation)

@@ -36,7 +36,7 @@ def test_training_by_hand(ran):
     assert report.losses == sorted(report.losses, reverse=True)
     assert report.warnings == 0
     y = ran["sigmoid"](ran["train_x"] @ ran["weight"])
-    assert np.abs(ran["train_x"].T @ (y - ran["train_t"]) / 360).max() < 1e-3
+    assert np.abs(ran["train_x"].T @ (y - ran["train_t"]) / 300).max() < 1e-3
     assert ran["accuracy"] > 0.6
     assert f"test accuracy {ran['accuracy']:.3f}" in ran.printed
 
