@@ -72,7 +72,8 @@ def relu_backward(dx, dout, out, first, last):
     dx, dout, out = dx[first:last], dout[first:last], out[first:last]
     zero = dx.dtype.type(0)
     for i in range(dx.size):
-        dx[i] = zero if out[i] <= zero else dout[i]
+        value = dout[i]  # read in any case: a load under a condition keeps the loop scalar where vectors cannot be masked
+        dx[i] = zero if out[i] <= zero else value
 
 
 @kernel(**of_memory)
@@ -275,7 +276,8 @@ def hardtanh_backward(dx, dout, out, min_val, max_val, first, last):
     dx, dout, out = dx[first:last], dout[first:last], out[first:last]
     zero, low, high = dx.dtype.type(0), dx.dtype.type(min_val), dx.dtype.type(max_val)
     for i in range(dx.size):
-        dx[i] = zero if (out[i] <= low) | (out[i] >= high) else dout[i]
+        value = dout[i]
+        dx[i] = zero if (out[i] <= low) | (out[i] >= high) else value
 
 
 @kernel(**of_memory)
