@@ -7,7 +7,7 @@ with scale[c] = k + alpha/size * sum of x**2 over the `size` channels around c, 
 
 A window over channels is a shift: in a sample as one flat array, the same position of the next channel lies L elements further
 on. So sums over windows are long loops over flat pieces of a sample, wherever channels begin and end in them, one for each
-shift; in lane blocks, where a channel of a position has `LANES` elements, the same loops do.
+shift.
 """
 
 from ._jit import jit

@@ -88,13 +88,17 @@ def _mean(like, narrow, wide, added, count):
 
 
 @jit
-def _add_lanes(like, out, address):
-    """Sums over the lanes of vectors from an address on, into an array."""
+def _add_lanes(like, narrow, out, address, length, step):
+    """Sums over the lanes of vectors from an address on, into an array: number c of row r to element r + c*step."""
     lanes = lanes_in(like)
-    for start in range(0, out.size - lanes + 1, lanes):
-        store(out.ctypes.data + start * out.itemsize, totals(like, address + start * VECTOR_BYTES))
-    for n in range(out.size // lanes * lanes, out.size):
-        out[n] = total(load(like, address + n * VECTOR_BYTES))
+    for r in range(out.size // length):
+        row = address + r * length * VECTOR_BYTES
+        for start in range(0, length - lanes + 1, lanes):
+            store_array(narrow, totals(like, row + start * VECTOR_BYTES))
+            for i in range(lanes):
+                out[r + (start + i) * step] = narrow[i]
+        for c in range(length // lanes * lanes, length):
+            out[r + c * step] = total(load(like, row + c * VECTOR_BYTES))
 
 
 @kernel(mixed=True)
@@ -125,6 +129,9 @@ def groupnorm_backward(
         added[i] = 0
     dbias_at = locate(work, first, first, scratch)
     dweight_at = dbias_at + weight.size * VECTOR_BYTES
+    # sums lie in the order of the block: where each element has a weight, position by position
+    each = position_step > 0 and channel_step > 0
+    row_step, sum_step = C if each else position_step, min(1, channel_step)
     for b in range(first, last):
         x_at, dout_at = locate(x, b, first, scratch), locate(dout, b, first, scratch)
         for g in range(G):
@@ -133,13 +140,15 @@ def groupnorm_backward(
             for p in range(positions):
                 start = (p * C + g * width) * VECTOR_BYTES
                 number = p * position_step + g * width * channel_step
+                sums_at = dbias_at + (p * row_step + g * width * sum_step) * VECTOR_BYTES
+                products_at = sums_at + weight.size * VECTOR_BYTES
                 for c in range(width):
-                    at = number + c * channel_step
+                    at = c * sum_step * VECTOR_BYTES
                     d = load(like, dout_at + start + c * VECTOR_BYTES)
                     xhat = (load(like, x_at + start + c * VECTOR_BYTES) - high) * rstd + shift
-                    store(dbias_at + at * VECTOR_BYTES, load(like, dbias_at + at * VECTOR_BYTES) + d)
-                    store(dweight_at + at * VECTOR_BYTES, load(like, dweight_at + at * VECTOR_BYTES) + d * xhat)
-                    d = d * weight[at]
+                    store(sums_at + at, load(like, sums_at + at) + d)
+                    store(products_at + at, load(like, products_at + at) + d * xhat)
+                    d = d * weight[number + c * channel_step]
                     upstream += widen(d)
                     along += widen(d * xhat)
             if need_dx == 0:
@@ -153,7 +162,8 @@ def groupnorm_backward(
                     d = load(like, dout_at + start + c * VECTOR_BYTES) * weight[number + c * channel_step]
                     xhat = (load(like, x_at + start + c * VECTOR_BYTES) - high) * rstd + shift
                     store(dx_at + start + c * VECTOR_BYTES, rstd * (d - mean_d - xhat * mean_p))
+    length, step = (C, positions) if each else (weight.size, 1)
     if dweight.size > 0:
-        _add_lanes(like, dweight[first // chunk], dweight_at)
+        _add_lanes(like, narrow, dweight[first // chunk], dweight_at, length, step)
     if dbias.size > 0:
-        _add_lanes(like, dbias[first // chunk], dbias_at)
+        _add_lanes(like, narrow, dbias[first // chunk], dbias_at, length, step)
