@@ -17,9 +17,7 @@ def random_layers(rng, shape, dtype, depth, inside_residual=False):
     layers = []
     for _ in range(depth):
         C, planes = shape[0], len(shape) > 1
-        kinds = ["act", "dense"] if not planes else ["conv", "conv", "norm", "act", "pool", "residual"]
-        if not planes:
-            kinds += ["norm"]
+        kinds = ["act", "norm", *("conv conv pool residual concat reshape permute" if planes else "dense").split()]
         kind = rng.choice(kinds)
         if kind == "dense":
             layer = fnn.Dense(C, int(rng.integers(1, 30)), bias=bool(rng.integers(2)), dtype=dtype, rng=rng)
@@ -46,6 +44,17 @@ def random_layers(rng, shape, dtype, depth, inside_residual=False):
             make = fnn.Conv1d if one else fnn.Conv2d
             options = {"bias": bool(rng.integers(2)), "dtype": dtype, "rng": rng}
             layer = make(C, filters, kernel, stride, padding, dilation, groups, **options)
+        elif kind == "concat":
+            make = {2: fnn.Conv1d, 3: fnn.Conv2d}[len(shape)]
+            branches = [make(C, int(rng.integers(1, 5)), 1, dtype=dtype, rng=rng), fnn.ReLU(), fnn.Identity()]
+            layer = fnn.Concat(*(branches[i] for i in rng.permutation(3)[: rng.integers(1, 4)]))
+        elif kind == "reshape":
+            size = int(np.prod(shape))
+            first = int(rng.choice([n for n in range(1, min(size, 40) + 1) if size % n == 0]))
+            second = int(rng.choice([n for n in range(1, min(size // first, 40) + 1) if size // first % n == 0]))
+            layer = fnn.Reshape(first, second, -1) if rng.integers(2) else fnn.Reshape(first, -1)
+        elif kind == "permute":
+            layer = fnn.Permute(*(int(axis) + 1 for axis in rng.permutation(len(shape))))
         elif kind == "pool":
             if min(shape[1:]) < 3:
                 continue
