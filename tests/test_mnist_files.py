@@ -133,13 +133,13 @@ def test_pickle(tmp_path, digits, protocol, dtype, compressed):
     path.write_bytes(gzip.compress(data) if compressed else data)
     found = read_mnist_pickle(path)
     assert isinstance(found, MnistSplits)
-    assert repr(found) == f"MnistSplits(5 training digits, 2 validation digits, 3 test digits, {path})"
-    for i, (images, labels) in enumerate(pairs):
-        assert found[2 * i].dtype == np.float32 and found[2 * i].dtype.isnative
-        assert found[2 * i + 1].dtype == np.int64
-        np.testing.assert_array_equal(found[2 * i].reshape(-1, 784), images)
-        np.testing.assert_array_equal(found[2 * i + 1], labels)
-    assert found.validation_images.shape == (2, 1, 28, 28)
+    assert repr(found.validation) == "MnistPart(2 digits)"
+    assert found.train.images is found[0][0]
+    for part, (images, labels) in zip(found, pairs):
+        assert part.images.dtype == np.float32 and part.images.dtype.isnative
+        assert part.labels.dtype == np.int64
+        np.testing.assert_array_equal(part.images, images)
+        np.testing.assert_array_equal(part.labels, labels)
 
 
 def test_pickle_that_runs_something(tmp_path):

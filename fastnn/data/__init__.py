@@ -32,6 +32,7 @@ from .mnist import Mnist as Mnist
 from .mnist import mnist as mnist
 from .mnist import mnist_subset as mnist_subset
 from .mnist_csv import read_mnist_csv as read_mnist_csv
+from .mnist_pickle import MnistPart as MnistPart
 from .mnist_pickle import MnistSplits as MnistSplits
 from .mnist_pickle import read_mnist_pickle as read_mnist_pickle
 from .pickles import read_pickle as read_pickle

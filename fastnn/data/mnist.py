@@ -149,9 +149,9 @@ def _check(path, array, *, images):
 def _from_pickle(path, source):
     """The parts of a pickle in the order of the original set, as bytes: MNIST's last 10,000 became its validation part."""
     parts = read_mnist_pickle(path)
-    train, validation, test = (_as_uint8(path, parts[i]) for i in (0, 2, 4))
-    labels = np.concatenate([parts.train_labels, parts.validation_labels])
-    return Mnist(np.concatenate([train, validation]), labels, test, parts.test_labels, source)
+    train, validation, test = (_as_uint8(path, part.images).reshape(-1, 1, 28, 28) for part in parts)
+    labels = np.concatenate([parts.train.labels, parts.validation.labels])
+    return Mnist(np.concatenate([train, validation]), labels, test, parts.test.labels, source)
 
 
 def _as_uint8(path, images):

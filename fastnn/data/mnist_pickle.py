@@ -15,34 +15,36 @@ LIMIT = 1 << 31  # bytes: the historical file has 220 million; as text, protocol
 PARTS = ("training", "validation", "test")
 
 
-class MnistSplits(NamedTuple):
-    """The three parts of a mnist.pkl, and where they come from.
+class MnistPart(NamedTuple):
+    """One part of a mnist.pkl.
 
     Attributes
     ----------
-    train_images : (N, 1, 28, 28) float32
-        0 is paper, 1 is ink.
-    train_labels : (N,) int64
+    images : (N, 784) float32
+        Rows of 28 * 28 pixels; 0 is paper, 1 is ink. ``images.reshape(-1, 1, 28, 28)`` is what convolutions take.
+    labels : (N,) int64
         0 to 9.
-    validation_images : (L, 1, 28, 28) float32
-    validation_labels : (L,) int64
-    test_images : (M, 1, 28, 28) float32
-    test_labels : (M,) int64
-    source : str
-        The name of the file.
     """
 
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    validation_images: np.ndarray
-    validation_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
-    source: str
+    images: np.ndarray
+    labels: np.ndarray
 
     def __repr__(self):
-        counts = (f"{len(self[2 * i])} {part} digits" for i, part in enumerate(PARTS))
-        return f"MnistSplits({', '.join(counts)}, {self.source})"
+        return f"MnistPart({len(self.labels)} digits)"
+
+
+class MnistSplits(NamedTuple):
+    """The three pairs of a mnist.pkl.
+
+    Attributes
+    ----------
+    train, validation, test : MnistPart
+        (images, labels)
+    """
+
+    train: MnistPart
+    validation: MnistPart
+    test: MnistPart
 
 
 def read_mnist_pickle(path):
@@ -59,7 +61,7 @@ def read_mnist_pickle(path):
     Returns
     -------
     MnistSplits
-        train_images, train_labels, validation_images, validation_labels, test_images, test_labels and source.
+        (train, validation, test), each a pair (images, labels), (N, 784) float32 and (N,) int64.
 
     Raises
     ------
@@ -75,18 +77,15 @@ def read_mnist_pickle(path):
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "mnist.pkl")
     ...     _ = path.write_bytes(pickle.dumps((pair, pair, pair)))
-    ...     digits = read_mnist_pickle(path)
-    >>> digits.validation_images.shape, digits.validation_labels
-    ((2, 1, 28, 28), array([7, 1]))
+    ...     train, validation, (test_images, test_labels) = read_mnist_pickle(path)
+    >>> validation.images.shape, test_labels
+    ((2, 784), array([7, 1]))
     """
     path = os.fspath(path)
     pairs = read_pickle(path, encoding="bytes", limit=LIMIT)
     if not _is_sequence(pairs, 3) or not all(_is_sequence(pair, 2) for pair in pairs):
         raise ValueError(f"{path}: expected three pairs (images, labels): {', '.join(PARTS)}; got {_outline(pairs)}")
-    fields = []
-    for part, (images, labels) in zip(PARTS, pairs):
-        fields += _part(f"{path}: {part} part", images, labels)
-    return MnistSplits(*fields, path)
+    return MnistSplits(*(_part(f"{path}: {part} part", *pair) for part, pair in zip(PARTS, pairs)))
 
 
 def _is_sequence(value, length):
@@ -107,7 +106,7 @@ def _part(where, images, labels):
     images = np.ascontiguousarray(images, np.float32)
     if images.size and not 0 <= images.min() <= images.max() <= 1:  # false for NaN as well
         raise ValueError(f"{where}: expected pixels within 0..1, got {images.min():g} to {images.max():g}")
-    return images.reshape(-1, 1, 28, 28), labels.astype(np.int64)
+    return MnistPart(images, labels.astype(np.int64))
 
 
 def _array(value):
