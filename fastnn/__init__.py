@@ -60,11 +60,15 @@ from .layers import SiLU as SiLU
 from .layers import Softmax as Softmax
 from .layers import Softplus as Softplus
 from .layers import Tanh as Tanh
+from .losses import BCELoss as BCELoss
 from .losses import BCEWithLogitsLoss as BCEWithLogitsLoss
 from .losses import CrossEntropyLoss as CrossEntropyLoss
+from .losses import HuberLoss as HuberLoss
+from .losses import L1Loss as L1Loss
 from .losses import Loss as Loss
 from .losses import MSELoss as MSELoss
 from .losses import NLLLoss as NLLLoss
+from .losses import SmoothL1Loss as SmoothL1Loss
 from .network import Network as Network
 from .optimizers import SGD as SGD
 from .optimizers import Adagrad as Adagrad

@@ -8,7 +8,7 @@ class History:
     ----------
     epochs : list of dict
         One per epoch: "epoch" (from 1), "loss", "accuracy", "val_loss", "val_accuracy" (where there is validation data;
-        accuracies where labels are class indices), "images_per_second" and "seconds" of the training part.
+        accuracies where targets are classes), "images_per_second" and "seconds" of the training part.
 
     Examples
     --------

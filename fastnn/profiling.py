@@ -11,6 +11,7 @@ from .layers.base import call_backward
 from .optimizers import SGD
 from .plan import Unsupported
 from .plan.path import PLAN, switched_off, untrainable
+from .targets import Targets
 
 _ROUNDS, _FEWEST_ROUNDS, _SECONDS = 15, 3, 0.2  # of one measurement: rounds, fewer where they take longer than that together
 _LAUNCH_SECONDS = 2e-6  # what takes no longer is bound by being started
@@ -137,7 +138,7 @@ def profile(network, x, y, loss=None, optimizer=None):
     network, loss, optimizer = copy.deepcopy(network), copy.copy(loss), copy.deepcopy(optimizer)
     trainer = Trainer(network, loss, SGD() if optimizer is None else optimizer)  # checks them; its loss is the default one
     loss, optimizer = trainer.loss, trainer.optimizer
-    _check_fit(network, loss, x, y)
+    y = Targets(y).for_step(loss, _check_fit(network, loss, x, y)).values
     reason = switched_off(network) or untrainable(network)
     if reason is None:
         try:

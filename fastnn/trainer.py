@@ -23,9 +23,11 @@ from .layers import changes
 from .layers.base import Layer, call_backward
 from .layers.checks import as_bool, as_int
 from .losses import CrossEntropyLoss
+from .losses.base import ElementLoss
 from .optimizers import Adam
 from .plan import Unsupported, settings
 from .progress import Progress
+from .targets import Targets, count_hits
 
 UINT8_SCALE, UINT8_SHIFT = 1 / 255, 0.0
 _SHUFFLE, _LAYERS, _AUGMENT = 0, 1, 2  # separate random streams drawn from one seed
@@ -144,7 +146,7 @@ class Trainer:
     def _checked_step(self, x, y):
         """A step on a batch unlike the last one, or without a plan."""
         x, y = _data_set("Trainer.step", x, y)
-        self._check_step(x, y)
+        y = Targets(y).for_step(self.loss, self._check_step(x, y)).values
         plan = self._plan_for(x, y, len(x))
         if plan is not None and plan.can_take(len(x)):
             self._planned_step = plan.stepper(x.shape, y.shape)
@@ -156,7 +158,7 @@ class Trainer:
                 x = _Batches(x, self.network, len(x)).take(0, len(x))
             return self._step(x, y)
 
-    def _plan_for(self, x, y, size, augmented=False):
+    def _plan_for(self, x, y, size, augmented=False, hits=None):
         """The compiled plan for batches of up to `size` samples and targets like these; None if there can be none."""
         network = self.network
         if not settings.current().plan or network.kernels is not _kernels or _kernels.active() is not _kernels:
@@ -164,14 +166,14 @@ class Trainer:
         from .plan.training import TrainingPlan  # only here: it imports many kernels, and without Numba there are none
 
         plan = self._plan
-        if plan is not None and plan.is_current() and plan.fits(x, y, size, augmented):
+        if plan is not None and plan.is_current() and plan.fits(x, y, size, augmented, hits):
             return plan
         refused = x.shape[1:], x.dtype, y.shape[1:], y.dtype, changes.count(), settings.current()
         if refused == self._refused:
             return None
         self._plan = self._planned_step = None  # its memory goes before that of the new one comes
         try:
-            self._plan = TrainingPlan(network, self.loss, self.optimizer, x, y, size, augmented=augmented)
+            self._plan = TrainingPlan(network, self.loss, self.optimizer, x, y, size, augmented=augmented, hits=hits)
         except Unsupported:
             self._refused = refused
         return self._plan
@@ -181,12 +183,14 @@ class Trainer:
         shape = self._output_shapes.get(x.shape[1:])
         if shape is not None:
             try:
-                return self.loss.check((len(x), *shape), y)
+                self.loss.check((len(x), *shape), y)
+                return shape
             except (TypeError, ValueError):
                 pass  # unless the network has changed since
         shape = _check_fit(self.network, self.loss, x, y)
         if shape is not None and hasattr(self.loss, "check"):
             self._output_shapes[x.shape[1:]] = shape
+        return shape
 
     def _step(self, x, y, meter=None):
         prediction = self.network.forward(x, training=True)
@@ -223,7 +227,8 @@ class Trainer:
         ----------
         x : (N, ...) of the network's dtype, or uint8
         y : (N, ...)
-            Class indices (then accuracies are reported) or whatever the loss takes.
+            Whatever the loss takes. Accuracies are reported where that is class indices, or one-hot throughout (N, C), or
+            nothing but 0 and 1 for a binary loss of one output.
         epochs, batch_size : int
         validation_data : (x, y), optional
             Evaluated after each epoch.
@@ -268,7 +273,7 @@ class Trainer:
         end = len(x) - len(x) % batch_size if drop_last else len(x)
         if end == 0:
             raise ValueError(f"Trainer.fit: no batch of batch_size={batch_size} in {len(x)} samples with drop_last=True")
-        _check_fit(self.network, self.loss, x, y)
+        shape = _check_fit(self.network, self.loss, x, y)
         if augment is not None:
             if not isinstance(augment, Augment):
                 raise TypeError(f"Trainer.fit: expected augment to be a fastnn.data.Augment, got {augment!r:.80}")
@@ -285,11 +290,13 @@ class Trainer:
         history = self.history = History()
         last = self.epoch + epochs
         batches = _Batches(x, self.network, min(batch_size, len(x)), augment)
+        given = Targets(y)
         with _kernels_of(self.network):
             while self.epoch < last and not self.stop:
                 bar, figures = Progress(progress, f"epoch {self.epoch + 1}/{last}", end, self.position % end), {}
                 try:
-                    figures, rates = self._epoch(batches, y, end, batch_size, shuffle, bar)
+                    targets = given.for_loss(self.loss, shape)
+                    figures, rates = self._epoch(batches, targets, end, batch_size, shuffle, bar)
                     if validation_data is not None:
                         found = evaluate(self.network, *validation_data, batch_size=batch_size, loss=self.loss)
                         figures |= {f"val_{name}": value for name, value in found.items()}
@@ -301,15 +308,16 @@ class Trainer:
                     callback(self, logs)
         return history
 
-    def _epoch(self, batches, y, end, batch_size, shuffle, bar):
+    def _epoch(self, batches, targets, end, batch_size, shuffle, bar):
         """Train on the samples of the shuffle from `position` to `end`; returns the epoch's figures and rates."""
+        y = targets.values
         order = self._order(len(y)) if shuffle else None
         if batches.augment is not None:
             batches.draws = batches.augment.draw_epoch(len(y), self.epoch, self._generator(_AUGMENT, self.epoch))
         first = self.position = self.position if self.position < end else 0
-        meter = _Meter()
+        meter = _Meter(targets)
         start = time.perf_counter()
-        plan = self._plan_for_epoch(batches, y, order, end - first, batch_size)
+        plan = self._plan_for_epoch(batches, targets, order, end - first, batch_size)
         figures = meter.figures if plan is None else lambda: plan.figures(meter)
         try:
             with InterruptsHeld() as interrupts:
@@ -340,10 +348,13 @@ class Trainer:
             self._step(batches.gather(index), y[index], meter)
         return high
 
-    def _plan_for_epoch(self, batches, y, order, samples, batch_size):
+    def _plan_for_epoch(self, batches, targets, order, samples, batch_size):
         """The plan, with the epoch's data; None if there can be none."""
-        x, last = batches.x, samples % batch_size or batch_size
-        plan = self._plan_for(x, y, min(batch_size, samples), batches.draws is not None) if batches.rows is not None else None
+        x, y, last = batches.x, targets.values, samples % batch_size or batch_size
+        if batches.rows is None:
+            return None
+        hits = targets.hits(self.loss, y.shape) if isinstance(self.loss, ElementLoss) else None  # others count by themselves
+        plan = self._plan_for(x, y, min(batch_size, samples), batches.draws is not None, hits)
         if plan is None or not plan.can_take(min(last, samples)):
             return None
         plan.begin(x, np.ascontiguousarray(y, plan.target_dtype), order, batches.draws)
@@ -475,7 +486,7 @@ def _predict_at_once(network, x):
 
 
 def evaluate(network, x, y, batch_size=256, loss=None):
-    """Loss, and accuracy where the labels are class indices, of a network on a data set.
+    """Loss, and accuracy where targets are classes, of a network on a data set.
 
     The loss is that of the whole data set: for the mean, batches count by what they divide by. Any number of threads
     may call it at once.
@@ -485,7 +496,7 @@ def evaluate(network, x, y, batch_size=256, loss=None):
     network : Layer
     x : (N, ...) of the network's dtype, or uint8
     y : (N, ...)
-        Class indices or whatever the loss takes.
+        Class indices, one-hot or whatever the loss takes.
     batch_size : int
     loss : Loss, optional
         Default: that of the network's last Trainer, else `CrossEntropyLoss()`.
@@ -493,7 +504,9 @@ def evaluate(network, x, y, batch_size=256, loss=None):
     Returns
     -------
     dict
-        "loss" and, for integer y, "accuracy": the share of labels (but ignored ones) with the largest prediction.
+        "loss" and, where y is class indices, or one-hot throughout (N, C), "accuracy": the share of labels (but ignored
+        ones) with the largest prediction. For a `BCELoss` or `BCEWithLogitsLoss` of one output and a y of nothing but 0 and
+        1, the share of samples on the right side of 0.5, or of the logit 0.
 
     Raises
     ------
@@ -514,7 +527,8 @@ def evaluate(network, x, y, batch_size=256, loss=None):
     _check_loss("evaluate", loss)
     shape = _check_fit(network, loss, x, y)
     loss = copy.copy(loss)  # a forward leaves its traces in the loss; a training step may be between two of its own
-    meter = _Meter()
+    targets = Targets(y).for_loss(loss, shape)
+    y, meter = targets.values, _Meter(targets)
     with _kernels_of(network):
         for low, high, prediction in _predictions(network, x, batch_size, shape):
             meter.add(loss.forward(prediction, y[low:high]), loss, prediction, y[low:high])
@@ -602,31 +616,31 @@ class _Batches:
 
 
 class _Meter:
-    """Running loss and accuracy over batches."""
+    """Running loss and accuracy over batches; `targets` of the whole data set say whether there is an accuracy."""
 
-    def __init__(self):
+    def __init__(self, targets=None):
+        self.targets = targets
         self.total = self.weight = 0.0
         self.mean = True
         self.hits = self.labels = 0
         self.counts_hits = False
 
     def add(self, value, loss, prediction, target):
-        """Count a batch: its loss, and where `target` is class indices, how many the largest prediction meets."""
+        """Count a batch: its loss, and where targets are classes, how many the prediction meets."""
         self.mean = getattr(loss, "reduction", "mean") == "mean"
         weight = getattr(loss, "divisor", None) if self.mean else 1.0
         weight = float(len(prediction)) if weight is None else weight
         if weight:  # the mean over nothing, as of a batch of ignored labels, says nothing
             self.total += value * weight
             self.weight += weight
-        if target.dtype.kind in "iu" and prediction.ndim > 1 and target.shape == prediction.shape[:1] + prediction.shape[2:]:
+        kind = (self.targets or Targets(target)).hits(loss, prediction.shape)
+        if kind is not None:
             self.counts_hits = True
-            hits, ignored = prediction.argmax(axis=1) == target, getattr(loss, "ignore_index", None)
-            kept = True if ignored is None else target != ignored
-            self.hits += int(np.count_nonzero(hits & kept))
-            self.labels += target.size if ignored is None else int(np.count_nonzero(kept))
+            hits, labels = count_hits(kind, loss, prediction, target)
+            self.hits, self.labels = self.hits + hits, self.labels + labels
 
     def figures(self):
-        """{"loss": ..., "accuracy": ...}, the accuracy only for class indices."""
+        """{"loss": ..., "accuracy": ...}, the accuracy only where targets are classes."""
         loss = self.total if not self.mean else self.total / self.weight if self.weight else float("nan")
         if not self.counts_hits:
             return {"loss": loss}

@@ -128,6 +128,8 @@ class _Task:
     def _targets(self, rng, shape):
         if self.target is None:  # a value for each element
             return rng.random((_BATCH, *shape)).astype(self.dtype)
+        if self.target == "one-hot":
+            return np.eye(shape[0], dtype=self.dtype)[rng.integers(0, shape[0], _BATCH)]
         return rng.integers(0, shape[0], (_BATCH, *shape[1:])).astype(self.target)
 
     def _by_layers(self, network, x, target):
@@ -154,6 +156,9 @@ def _tasks(dtype):
 
     def small():
         return [layers.Flatten(), dense(6, 5), layers.BatchNorm1d(5, dtype=dtype), layers.ReLU(), dense(5, 4)]
+
+    def small_behind(last):
+        return lambda: [*small(), last]
 
     def residual():
         def block(channels, filters, stride):
@@ -245,6 +250,12 @@ def _tasks(dtype):
         task(small, (6,), losses.MSELoss(), optimizers.AdamW(), None),
         task(small, (6,), losses.BCEWithLogitsLoss(), None, None),
         task(small, (6,), losses.CrossEntropyLoss(), None, None),
+        task(small, (6,), losses.HuberLoss(), None, "one-hot"),
+        task(small_behind(layers.Sigmoid()), (6,), losses.BCELoss(), None, None),
+        *(
+            task(small_behind(layers.Softmax(1)), (6,), losses.CrossEntropyLoss(from_logits=False), None, labels)
+            for labels in (np.int64, np.int32, np.uint8)
+        ),
         task(features, (1, 3, 2), losses.MSELoss(), None, None),
         task(activations, (6,)),
         task(flat, (1, 3, 2), losses.MSELoss(), None, None),

@@ -13,6 +13,7 @@ Written arrays come first, then inputs, then scalars; a gradient is ``d`` + the 
     smooth_activations  elu_*, gelu_*, gelu_tanh_*, silu_*, softplus_*
     softmax        softmax_*, log_softmax_*
     cross_entropy  cross_entropy_forward, cross_entropy_probabilities_forward, scale_rows
+    losses         mse_forward, huber_forward, bce_forward, bce_with_logits_forward, log_loss_forward
     channels       copy_channels
     batchnorm      batchnorm_statistics, batchnorm_forward, batchnorm_backward_params, batchnorm_backward_input
     groupnorm      groupnorm_forward, groupnorm_backward_params, groupnorm_backward_input
@@ -41,6 +42,7 @@ from . import (
     groupnorm,
     im2col,
     image,
+    losses,
     lp_pooling,
     lrn,
     optim,

@@ -222,9 +222,8 @@ def test_targets_of_many_kinds(rng):
     one_hot = np.eye(4, dtype=np.float32)[y]
     indices, probabilities = (
         fnn.Trainer(small_network(), fnn.CrossEntropyLoss(), fnn.SGD(), seed=0).fit(x, target, progress=False)
-        for target in (y.astype(np.uint8), one_hot)
+        for target in (y.astype(np.uint8), 0.9 * one_hot + 0.025)
     )
-    assert math.isclose(indices["loss"][0], probabilities["loss"][0], rel_tol=1e-5)
     assert "accuracy" in indices and "accuracy" not in probabilities
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 
 from .. import kernels as fastnn_kernels
-from .. import losses
+from .. import layers, losses
 from ..kernels.gemm import EMPTY
 from ..kernels.lanes import losses as kernels
+from .reorder import Reorder
 from .tensors import Unsupported
 
 LABELS = tuple(map(np.dtype, (np.int64, np.int32, np.uint8)))
@@ -25,14 +26,23 @@ def target_dtype(loss, target, dtype):
     if loss._own_kernels not in (None, fastnn_kernels):
         raise Unsupported(f"{kind.__name__} runs on the reference kernels")
     if kind in (losses.CrossEntropyLoss, losses.NLLLoss):
-        if target.dtype.kind not in "iu":
-            raise Unsupported(f"{kind.__name__} of probabilities has no kernels in the plan")
+        if target.dtype.kind not in "iu" or target.ndim != 1:  # `Targets` has made labels of what is one-hot
+            raise Unsupported(f"{kind.__name__} has kernels in the plan for one label for each sample")
         return target.dtype if target.dtype in LABELS else LABELS[0]
     return np.dtype(dtype)
 
 
 class LossSteps:
     """The steps of a loss in a program, and where its results appear.
+
+    Parameters
+    ----------
+    program : Program
+    loss : Loss
+    graph : Graph
+    target_kind : numpy.dtype
+    hits : {"one-hot", "binary", None}
+        What the targets of a loss by elements are, if correct predictions are to be counted.
 
     Attributes
     ----------
@@ -46,14 +56,16 @@ class LossSteps:
 
     follow = None
 
-    def __init__(self, program, loss, output, target_kind):
+    def __init__(self, program, loss, graph, target_kind, hits=None):
         self.results, self.meters = np.zeros(kernels.RESULTS), np.zeros(kernels.METERS)
         self.partial = program.partials(1).reshape(program.blocks, 2)
-        self.program, self.loss, self.output, self.kind = program, loss, output, target_kind
+        self.program, self.loss, self.graph, self.output, self.kind = program, loss, graph, graph.output, target_kind
         self.like, self.mean = EMPTY[program.dtype], int(loss.reduction == "mean")
-        self.elements, self.counts_hits = 0, False
+        self.elements, self.hits, self.counts_hits = 0, hits, False
         if loss.reduction not in ("mean", "sum"):
             raise Unsupported("a loss without reduction")
+        if hits is not None and self.output.positions != 1:
+            raise Unsupported("accuracies at several positions")
         _STEPS[type(loss)](self)
 
     def _step(self, make_args, kernel):
@@ -73,7 +85,8 @@ class LossSteps:
 
     def finish(self):
         """The record that adds up what the blocks found; it comes behind them."""
-        args = self.partial, self.results, self.meters, self.program.cells, self.mean, self.elements
+        counted = int(self.elements > 0 and self.counts_hits)
+        args = self.partial, self.results, self.meters, self.program.cells, self.mean, self.elements, counted
         return kernels.finish_loss.phase(args, 1)
 
     def _follow(self, follow):
@@ -95,9 +108,13 @@ class LossSteps:
 
     def cross_entropy(self):
         C, weight, labels = self._classes()
-        settings = C, weight, float(self.loss.label_smoothing), self.loss.ignore_index, self.mean
-        shared = self.partial, self.results, self.program.cells
-        self._step(lambda dx, x: (self.like, labels, dx, x, *settings, *shared), kernels.cross_entropy)
+        loss, shared = self.loss, (self.partial, self.results, self.program.cells)
+        settings, ignored = (C, weight, float(loss.label_smoothing)), (loss.ignore_index, self.mean)
+        if loss.from_logits:
+            self._step(lambda dx, x: (self.like, labels, dx, x, *settings, *ignored, *shared), kernels.cross_entropy)
+        else:
+            settings += (float(loss.eps),)
+            self._step(lambda dx, x: (self.like, labels, dx, x, *settings, *ignored, *shared), kernels.log_loss)
 
     def nll(self):
         C, weight, labels = self._classes()
@@ -105,33 +122,65 @@ class LossSteps:
         shared = self.partial, self.results, self.program.cells
         self._step(lambda dx, x: (self.like, labels, dx, x, *settings, *shared), kernels.nll)
 
-    def mse(self):
-        sizes = self.output.channels, self.output.positions
+    def _elements(self, kernel, *settings):
+        """The step of a loss that goes element by element, and the one that counts hits."""
+        sizes, shared = (self.output.channels, self.output.positions), (self.mean, self.partial, self.program.cells)
         self.elements = self.output.size
-        shared = self.mean, self.partial, self.program.cells
-        self._step(lambda dx, x: (self.like, dx, x, *sizes, *shared), kernels.mse)
+        self._step(lambda dx, x: (self.like, dx, x, *sizes, *settings, *shared), kernel)
+        if self.hits is not None:
+            self._count_hits()
+
+    def _count_hits(self):
+        self.counts_hits, x = True, self.program.value(self.output)
+        args = self.output.channels, float(losses.threshold(self.loss) or 0), self.partial, self.program.cells
+        self.program.block("accuracy", lambda place: [kernels.count_hits.phase((self.like, place(x), *args), 1)], x)
+
+    def mse(self):
+        self._elements(kernels.mse, float(self.loss.factor))
+
+    def huber(self):
+        self._elements(kernels.huber, *map(float, self.loss.pieces))
+
+    def bce(self):
+        if not self._behind_sigmoid():
+            raise Unsupported("a BCELoss of predictions that may be outside 0..1")
+        args, weights = (self.like, self.output.size, self.program.cells), self._element_weights("weight")
+        self.program.prepare("targets", lambda place: [kernels.check_range.phase(args, 1)], first=True)
+        self._elements(kernels.bce, *weights)
+
+    def _behind_sigmoid(self):
+        """Whether the output is what a Sigmoid made, in whatever order."""
+        makers, tensor = {op.out.root: op for op in self.graph.ops}, self.output.root
+        while isinstance(makers.get(tensor), Reorder):
+            tensor = makers[tensor].x.root
+        return type(getattr(makers.get(tensor), "layer", None)) is layers.Sigmoid
 
     def bce_with_logits(self):
-        sizes, dtype = (self.output.channels, self.output.positions), self.program.dtype
-        self.elements = self.output.size
-        shape, loss = self.output.sample_shape, self.loss
+        self._elements(kernels.bce_with_logits, *self._element_weights("weight", "pos_weight"))
+
+    def _element_weights(self, *names):
+        """Weights of a sample's elements, under these names in the loss, in the order of a block."""
+        shape, dtype, loss = self.output.sample_shape, self.program.dtype, self.loss
 
         def element_weights():
-            return [kernels.element_weights(array, shape, dtype) for array in (loss.weight, loss.pos_weight)]
+            return [kernels.element_weights(getattr(loss, name), shape, dtype) for name in names]
 
         try:
             weights = element_weights()
         except ValueError as error:
             raise Unsupported(str(error)) from None
-        if loss.weight is not None or loss.pos_weight is not None:
+        if any(getattr(loss, name) is not None for name in names):
             self._follow(lambda: [np.copyto(*pair) for pair in zip(weights, element_weights())])
-        shared = self.mean, self.partial, self.program.cells
-        self._step(lambda dx, x: (self.like, dx, x, *sizes, *weights, *shared), kernels.bce_with_logits)
+        return weights
 
 
 _STEPS = {
     losses.CrossEntropyLoss: LossSteps.cross_entropy,
     losses.NLLLoss: LossSteps.nll,
     losses.MSELoss: LossSteps.mse,
+    losses.L1Loss: LossSteps.huber,
+    losses.HuberLoss: LossSteps.huber,
+    losses.SmoothL1Loss: LossSteps.huber,
+    losses.BCELoss: LossSteps.bce,
     losses.BCEWithLogitsLoss: LossSteps.bce_with_logits,
 }

@@ -78,6 +78,8 @@ class TrainingPlan:
         For profiles: see `Program`.
     augmented : bool
         Whether samples are augmented, as `begin` is told: for epochs only, `step` takes no batch.
+    hits : {"one-hot", "binary", None}
+        Whether, and how, to count correct predictions of a loss that goes element by element.
 
     Raises
     ------
@@ -85,9 +87,9 @@ class TrainingPlan:
         If a layer has no kernels in the plan. (A loss or an optimizer without them runs in Python, between two chains.)
     """
 
-    def __init__(self, network, loss, optimizer, x, y, size, *, separate=False, augmented=False):
+    def __init__(self, network, loss, optimizer, x, y, size, *, separate=False, augmented=False, hits=None):
         check_types(network)
-        self.augmented = augmented
+        self.augmented, self.hits = augmented, hits
         self.network, self.loss, self.optimizer, self.size = network, loss, optimizer, size
         self._count, self._options = changes.count(), changes.options
         params, grads = getattr(network, "flat_params", None), getattr(network, "flat_grads", None)
@@ -118,7 +120,7 @@ class TrainingPlan:
         self.loss_steps = None
         if self.loss_reason is None:
             try:
-                self.loss_steps = LossSteps(program, loss, self.graph.output, self.target_dtype)
+                self.loss_steps = LossSteps(program, loss, self.graph, self.target_dtype, hits)
             except Unsupported as reason:
                 self.loss_reason = str(reason)
         if self.loss_steps is None:
@@ -194,9 +196,14 @@ class TrainingPlan:
         self._options = options
         return True
 
-    def fits(self, x, y, size, augmented=False):
+    def fits(self, x, y, size, augmented=False, hits=None):
         """Whether the plan can take batches of up to `size` such samples and targets."""
-        same = augmented == self.augmented and x.shape[1:] == self.sample_shape and x.dtype == self.x_dtype
+        same = (
+            augmented == self.augmented
+            and hits in (None, self.hits)
+            and x.shape[1:] == self.sample_shape
+            and x.dtype == self.x_dtype
+        )
         return same and y.shape[1:] == self.target_shape and y.dtype == self.given_dtype and size <= self.size
 
     def convert(self, x, y):

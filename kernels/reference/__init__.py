@@ -13,6 +13,7 @@ from . import (
     groupnorm,
     im2col,
     image,
+    losses,
     lp_pooling,
     lrn,
     optim,

@@ -39,24 +39,29 @@ class Plan:
             run(list(phases), 64)
         return from_lanes(self.dx, self.samples)
 
-    def labels(self, kernel, weight, ignore_index, mean, label_smoothing=None, threads=1):
+    def labels(self, kernel, weight, ignore_index, mean, label_smoothing=None, threads=1, eps=None):
         C, like, target_like = self.x.shape[-2], self.like, np.empty(0, self.target.dtype)
-        smoothing = () if label_smoothing is None else (label_smoothing,)
+        smoothing = [option for option in (label_smoothing, eps) if option is not None]
         options = *smoothing, ignore_index, mean, self.partial, self.results, self.cells
         return self.run(
             losses.check_labels.phase((target_like, weight, C, ignore_index, self.results, self.cells), 1),
             kernel.phase((like, target_like, *self.places, C, weight, *options), self.blocks, self.chunk),
-            self.finish(mean, 0),
+            self.finish(mean),
             threads=threads,
         )
 
-    def elements(self, kernel, mean, *weights, threads=1):
+    def elements(self, kernel, mean, *settings, threads=1, threshold=None):
         features, size = self.x.shape[-2], self.x[0, ..., 0].size
-        args = self.like, *self.places, features, size // features, *weights, mean, self.partial, self.cells
-        return self.run(kernel.phase(args, self.blocks, self.chunk), self.finish(mean, size), threads=threads)
+        args = self.like, *self.places, features, size // features, *settings, mean, self.partial, self.cells
+        phases = [kernel.phase(args, self.blocks, self.chunk)]
+        if threshold is not None:
+            args = self.like, self.places[1], features, threshold, self.partial, self.cells
+            phases.append(losses.count_hits.phase(args, self.blocks, self.chunk))
+        return self.run(*phases, self.finish(mean, size, int(threshold is not None)), threads=threads)
 
-    def finish(self, mean, elements):
-        return losses.finish_loss.phase((self.partial, self.results, self.meters, self.cells, mean, elements), 1)
+    def finish(self, mean, elements=0, counted=0):
+        args = self.partial, self.results, self.meters, self.cells, mean, elements, counted
+        return losses.finish_loss.phase(args, 1)
 
 
 def check(plan, dx, loss, x, target, assert_close):
@@ -173,15 +178,120 @@ def test_a_wrong_label_sets_the_status(rng, wrong, dtype):
     assert list(plan.results[[losses.DIVISOR, losses.KEPT]]) == [4, 4]
 
 
+@pytest.mark.parametrize("samples", SAMPLE_COUNTS)
+@pytest.mark.parametrize("classes", [2, 10, 33])
+@pytest.mark.parametrize("case", CLASS_OPTIONS)
+@pytest.mark.parametrize("eps", [0.0, 1e-3])
+def test_log_loss(rng, eps, case, classes, samples, dtype, assert_close):
+    weighted, smoothing, ignore_index, reduction = CLASS_OPTIONS[case]
+    x, y = rng.random((samples, classes)).astype(dtype), rng.integers(0, classes, samples)
+    weight = rng.random(classes) if weighted else None
+    if weighted:
+        weight[0] = 0
+    options = {"ignore_index": ignore_index, "reduction": reduction, "label_smoothing": smoothing}
+    loss = fastnn.CrossEntropyLoss(weight, from_logits=False, eps=eps, **options)
+    plan = Plan(x, chunk=samples % 3 + 1)
+    plan.aim(y)
+    weight = np.ones(classes, dtype) if weight is None else weight.astype(dtype)
+    dx = plan.labels(losses.log_loss, weight, ignore_index, int(reduction == "mean"), smoothing, eps=eps)
+    check(plan, dx, loss, x, y, assert_close)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_log_loss_at_the_ends(smoothing, dtype, assert_close):
+    rows = [[0, 1, 0], [np.nan, 0.5, 0.5], [-0.1, 0.6, 0.5], [1, np.inf, 0], [1e-30, 1, 0], [0, 0, 0]]
+    x = np.repeat(np.array(rows, dtype), 4, axis=0)
+    y = np.tile([0, 1, 2, -100], len(rows))
+    for weight in (None, [1, 0, 2]):
+        for row in range(len(x)):
+            loss = fastnn.CrossEntropyLoss(weight, from_logits=False, label_smoothing=smoothing, reduction="sum")
+            plan = Plan(x[row : row + 1])
+            plan.aim(y[row : row + 1])
+            given = np.ones(3, dtype) if weight is None else np.array(weight, dtype)
+            dx = plan.labels(losses.log_loss, given, -100, 0, smoothing, eps=0.0)
+            check(plan, dx, loss, x[row : row + 1], y[row : row + 1], assert_close)
+
+
+# kernel, its settings, the loss
+ELEMENT_LOSSES = {
+    "mse": (losses.mse, (1.0,), fastnn.MSELoss, {}),
+    "mse with a factor": (losses.mse, (0.3,), fastnn.MSELoss, {"factor": 0.3}),
+    "l1": (losses.huber, (0.0, 1.0, 1.0), fastnn.L1Loss, {}),
+    "huber": (losses.huber, (0.7, 0.7, 1.0), fastnn.HuberLoss, {"delta": 0.7}),
+    "smooth l1": (losses.huber, (0.7, 1.0, 0.7), fastnn.SmoothL1Loss, {"beta": 0.7}),
+}
+
+
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("shape", [(1,), (19,), (3, 5), (4, 3, 2)])
 @pytest.mark.parametrize("samples", SAMPLE_COUNTS)
-def test_mse(rng, samples, shape, reduction, dtype, assert_close):
+@pytest.mark.parametrize("name", ELEMENT_LOSSES)
+def test_element_losses(rng, name, samples, shape, reduction, dtype, assert_close):
+    kernel, settings, loss, options = ELEMENT_LOSSES[name]
     x, y = rng.standard_normal((2, samples, *shape)).astype(dtype)
     plan = Plan(x, chunk=3, in_place=samples % 2)
     plan.aim(y)
-    dx = plan.elements(losses.mse, int(reduction == "mean"))
-    check(plan, dx, fastnn.MSELoss(reduction=reduction), x, y, assert_close)
+    dx = plan.elements(kernel, int(reduction == "mean"), *settings)
+    check(plan, dx, loss(reduction=reduction, **options), x, y, assert_close)
+
+
+@pytest.mark.parametrize("samples", SAMPLE_COUNTS)
+@pytest.mark.parametrize("classes", [2, 10])
+def test_hits_of_one_hot_targets(rng, classes, samples, dtype, assert_close):
+    x, y = (
+        rng.standard_normal((samples, classes)).astype(dtype),
+        np.eye(classes, dtype=dtype)[rng.integers(0, classes, samples)],
+    )
+    x[::3] = np.round(x[::3])  # ties
+    x[1::5, 1] = np.nan
+    plan = Plan(x, chunk=2)
+    plan.aim(y)
+    check(plan, plan.elements(losses.mse, 1, 1.0, threshold=0.0), fastnn.MSELoss(), x, y, assert_close)
+
+
+@pytest.mark.parametrize("samples", SAMPLE_COUNTS)
+def test_hits_of_binary_targets(rng, samples, dtype, assert_close):
+    y, none = rng.integers(0, 2, (samples, 1)).astype(dtype), EMPTY[dtype]
+    for loss, kernel, threshold, weights in (
+        (fastnn.BCELoss(), losses.bce, 0.5, [none]),
+        (fastnn.BCEWithLogitsLoss(), losses.bce_with_logits, 0.0, [none, none]),
+    ):
+        x = (threshold + rng.uniform(-0.4, 0.4, (samples, 1))).astype(dtype)
+        x[::4] = threshold
+        x[3::4] = np.nan
+        plan = Plan(x, chunk=2)
+        plan.aim(y)
+        check(plan, plan.elements(kernel, 1, *weights, threshold=threshold), loss, x, y, assert_close)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.5, np.nan, np.inf])
+def test_a_target_outside_0_to_1_sets_the_status(rng, wrong, dtype):
+    y = rng.random((6, 5)).astype(dtype)
+    y[0, :2] = 0, 1
+    plan = Plan(np.zeros((6, 5), dtype))
+    plan.aim(y)
+    phase = losses.check_range.phase((plan.like, 5, plan.cells), 1)
+    run([phase])
+    assert plan.cells[STATUS] == 0
+    y[5, 3] = wrong
+    run([phase])
+    assert plan.cells[STATUS] == 1
+    plan.cells[STATUS], plan.cells[SAMPLES] = 0, 5  # the wrong one is not in the batch
+    run([phase])
+    assert plan.cells[STATUS] == 0
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("shape", [(1,), (19,), (4, 3, 2)])
+@pytest.mark.parametrize("case", ["plain", "weight"])
+def test_bce(rng, case, shape, reduction, dtype, assert_close):
+    x, y = rng.random((2, 37, *shape)).astype(dtype)
+    x[::3], y[::3] = np.round(x[::3]), rng.integers(0, 2, y[::3].shape)
+    weight = rng.random(shape) if case == "weight" else None
+    plan = Plan(x, in_place=shape == (19,))
+    plan.aim(y)
+    dx = plan.elements(losses.bce, int(reduction == "mean"), losses.element_weights(weight, shape, dtype))
+    check(plan, dx, fastnn.BCELoss(weight, reduction=reduction), x, y, assert_close)
 
 
 BCE_WEIGHTS = {
@@ -210,12 +320,25 @@ def test_bce_with_logits(rng, case, shape, reduction, dtype, assert_close):
 def test_element_losses_with_infinities_and_nan(dtype, assert_close):
     values = [0, -0.0, 1, np.inf, -np.inf, np.nan, 1e30, -1e30, 100, -100]
     x, y = (np.ascontiguousarray(a.reshape(-1, 1), dtype) for a in np.meshgrid(values, [0, 1, 0.5]))
-    for name, loss, weights in (("mse", fastnn.MSELoss, 0), ("bce_with_logits", fastnn.BCEWithLogitsLoss, 2)):
-        plan = Plan(x)
-        plan.aim(y)
-        dx = plan.elements(getattr(losses, name), 0, *[EMPTY[dtype]] * weights)
-        with np.errstate(all="ignore"):
-            check(plan, dx, loss(reduction="sum"), x, y, assert_close)
+    none = EMPTY[dtype]
+    cases = {**ELEMENT_LOSSES, "bce_with_logits": (losses.bce_with_logits, (none, none), fastnn.BCEWithLogitsLoss, {})}
+    for name, (kernel, settings, loss, options) in cases.items():
+        for row in range(len(x)):
+            plan = Plan(x[row : row + 1])
+            plan.aim(y[row : row + 1])
+            dx = plan.elements(kernel, 0, *settings, threshold=0.0 if "bce" in name and y[row, 0] != 0.5 else None)
+            check(plan, dx, loss(reduction="sum", **options), x[row : row + 1], y[row : row + 1], assert_close)
+    x = np.array([[np.nan], [0], [1]], dtype)
+    plan = Plan(x)
+    plan.aim(np.ones_like(x))
+    check(
+        plan,
+        plan.elements(losses.bce, 0, none, threshold=0.5),
+        fastnn.BCELoss(reduction="sum"),
+        x,
+        np.ones_like(x),
+        assert_close,
+    )
 
 
 def test_small_binary_losses_are_relatively_accurate(dtype):
@@ -238,7 +361,7 @@ def test_targets_of_a_batch_inside_a_shuffled_data_set(rng, dtype, assert_close)
     order = rng.permutation(100)
     plan = Plan(x)
     plan.aim(y, order, start=30)
-    check(plan, plan.elements(losses.mse, 1), fastnn.MSELoss(), x, y[order][30:51], assert_close)
+    check(plan, plan.elements(losses.mse, 1, 1.0), fastnn.MSELoss(), x, y[order][30:51], assert_close)
 
 
 def test_local_places(rng, dtype, assert_close):
@@ -249,8 +372,8 @@ def test_local_places(rng, dtype, assert_close):
     plan.aim(y)
     scratch_step = plan.x[0].nbytes
     moved = place_of(plan.dx), (0, scratch_step, 1)
-    args = plan.like, *moved, 2, 1, 0, plan.partial, plan.cells
-    fill = losses.mse.phase((plan.like, moved[1], place_of(plan.x), 2, 1, 0, plan.partial, plan.cells), plan.blocks, 3)
+    args = plan.like, *moved, 2, 1, 1.0, 0, plan.partial, plan.cells
+    fill = losses.mse.phase((plan.like, moved[1], place_of(plan.x), 2, 1, 1.0, 0, plan.partial, plan.cells), plan.blocks, 3)
     back = losses.mse.phase(args, plan.blocks, 3)
     run([fill, back], 3 * scratch_step, parallel=False)
     # first 2 * (0 - y), left in scratch; then 2 * (2 * (0 - y) - y)

@@ -110,7 +110,7 @@ def test_fusions(name, value, dtype, rng, pair):
             assert np.isfinite(others).all()
 
 
-@pytest.mark.parametrize("loss", ["NLL", "MSE", "BCE", "smoothed", "ignored"])
+@pytest.mark.parametrize("loss", ["NLL", "MSE", "L1", "Huber", "BCE", "smoothed", "ignored"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_losses(value, loss, rng, pair):
     x = rng.standard_normal((SAMPLES, 4))
@@ -118,6 +118,8 @@ def test_losses(value, loss, rng, pair):
     made, target = {
         "NLL": (fnn.NLLLoss(), y),
         "MSE": (fnn.MSELoss(), rng.random((SAMPLES, 3))),
+        "L1": (fnn.L1Loss(), rng.random((SAMPLES, 3))),
+        "Huber": (fnn.HuberLoss(), rng.random((SAMPLES, 3))),
         "BCE": (fnn.BCEWithLogitsLoss(), rng.random((SAMPLES, 3))),
         "smoothed": (fnn.CrossEntropyLoss(label_smoothing=0.1, weight=[1, 0, 2]), y),
         "ignored": (fnn.CrossEntropyLoss(ignore_index=int(y[4])), y),

@@ -331,6 +331,11 @@ LOSSES = {
     "NLLLoss sum": (lambda: fnn.NLLLoss(reduction="sum"), lambda rng, n: rng.integers(0, 3, n)),
     "MSELoss": (lambda: fnn.MSELoss(), lambda rng, n: rng.standard_normal((n, 3))),
     "MSELoss sum": (lambda: fnn.MSELoss(reduction="sum"), lambda rng, n: rng.standard_normal((n, 3))),
+    "MSELoss, half": (lambda: fnn.MSELoss(reduction="sum", factor=0.5), lambda rng, n: rng.standard_normal((n, 3))),
+    "L1Loss": (lambda: fnn.L1Loss(), lambda rng, n: rng.standard_normal((n, 3))),
+    "HuberLoss": (lambda: fnn.HuberLoss(delta=0.7), lambda rng, n: rng.standard_normal((n, 3))),
+    "SmoothL1Loss": (lambda: fnn.SmoothL1Loss(reduction="sum", beta=0.7), lambda rng, n: rng.standard_normal((n, 3))),
+    "SmoothL1Loss, beta 0": (lambda: fnn.SmoothL1Loss(beta=0), lambda rng, n: rng.standard_normal((n, 3))),
     "BCEWithLogitsLoss": (lambda: fnn.BCEWithLogitsLoss(), lambda rng, n: rng.random((n, 3))),
     "BCE with weights": (
         lambda: fnn.BCEWithLogitsLoss(weight=np.array([[1.0, 2, 3]]), pos_weight=[0.5, 1, 3], reduction="sum"),
@@ -349,6 +354,75 @@ def test_losses(name, rng, pair):
         both.step(rng.standard_normal((samples, 4)), target(rng, samples))
         both.check()
         assert getattr(both.planned.loss, "divisor", None) == getattr(both.plain.loss, "divisor", None)
+
+
+PROBABILITY_LOSSES = {
+    "BCELoss": (fnn.Sigmoid, lambda: fnn.BCELoss(), lambda rng, n: rng.random((n, 3))),
+    "BCELoss with weights": (
+        fnn.Sigmoid,
+        lambda: fnn.BCELoss(weight=[1.0, 2, 3], reduction="sum"),
+        lambda rng, n: rng.integers(0, 2, (n, 3)).astype(float),
+    ),
+    "from probabilities": (
+        lambda: fnn.Softmax(1),
+        lambda: fnn.CrossEntropyLoss(from_logits=False),
+        lambda rng, n: rng.integers(0, 3, n),
+    ),
+    "from probabilities, all options": (
+        lambda: fnn.Softmax(1),
+        lambda: fnn.CrossEntropyLoss([1, 3, 2.5], ignore_index=2, label_smoothing=0.1, from_logits=False, eps=1e-3),
+        lambda rng, n: rng.integers(0, 3, n),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROBABILITY_LOSSES)
+def test_losses_of_probabilities(name, rng, pair):
+    behind, make, target = PROBABILITY_LOSSES[name]
+    network = mlp()
+    network.append(behind())
+    both = pair(network, make())
+    for samples in (7, 20, 7):
+        both.step(rng.standard_normal((samples, 4)), target(rng, samples))
+        both.check()
+        assert both.planned.loss.divisor == both.plain.loss.divisor
+    assert both.planned._plan.loss_reason is None
+
+
+@pytest.mark.parametrize("last", [fnn.Sigmoid, fnn.Softmax, fnn.Flatten])
+def test_binary_losses_of_probabilities_over_planes(last, rng, pair):
+    """Only behind a Sigmoid, in whatever order, is it certain that predictions are in 0..1."""
+    last = last(1) if last is fnn.Softmax else last()
+    network = fnn.Sequential(fnn.Conv2d(2, 3, 2, dtype=np.float64, rng=0), fnn.Sigmoid(), last)
+    both, shape = pair(network, fnn.BCELoss()), (60,) if isinstance(last, fnn.Flatten) else (3, 4, 5)
+    both.step(rng.standard_normal((5, 2, 5, 6)), rng.random((5, *shape)))
+    both.check()
+    assert (both.planned._plan.loss_reason is None) == (not isinstance(last, fnn.Softmax))
+
+
+@pytest.mark.parametrize("change", ["factor", "delta", "beta", "from_logits", "eps", "weight"])
+def test_options_that_change_between_steps(change, rng, pair):
+    loss = {
+        "factor": lambda: fnn.MSELoss(),
+        "delta": lambda: fnn.HuberLoss(),
+        "beta": lambda: fnn.SmoothL1Loss(),
+        "from_logits": lambda: fnn.CrossEntropyLoss(),
+        "eps": lambda: fnn.CrossEntropyLoss(from_logits=False),
+        "weight": lambda: fnn.BCELoss(weight=[1.0, 2, 3]),
+    }[change]()
+    network = mlp()
+    network.append(fnn.Sigmoid())
+    both = pair(network, loss)
+    for step in range(4):
+        target = rng.integers(0, 3, 9) if isinstance(loss, fnn.CrossEntropyLoss) else rng.random((9, 3))
+        both.step(rng.standard_normal((9, 4)), target)
+        both.check()
+        for trainer in (both.planned, both.plain):
+            if step == 1:
+                value = {"from_logits": False, "weight": np.array([3.0, 2, 1])}.get(change, 0.25)
+                setattr(trainer.loss, change, value)
+            if step == 2 and change == "weight":
+                trainer.loss.weight[0] = 7
 
 
 @pytest.mark.parametrize("kind", ["labels", "probabilities", "values"])

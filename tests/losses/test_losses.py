@@ -76,12 +76,41 @@ def test_nll_equals_torch(shape, reduction, weighted, ignore_index, dtype, rng, 
     compare_with_torch(fnn.NLLLoss(weight=weight, **options), theirs, x, y, torch.tensor(y), assert_close, rng)
 
 
+DIFFERENCES = [
+    ("MSELoss", {}),
+    ("L1Loss", {}),
+    ("HuberLoss", {}),
+    ("HuberLoss", {"delta": 0.3}),
+    ("HuberLoss", {"delta": 1e30}),
+    ("SmoothL1Loss", {}),
+    ("SmoothL1Loss", {"beta": 0.3}),
+    ("SmoothL1Loss", {"beta": 0.0}),
+    ("SmoothL1Loss", {"beta": 1e-40}),
+]
+
+
 @pytest.mark.parametrize("shape", [(5, 3), (7, 1), (2, 3, 4, 5)])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_mse_equals_torch(shape, reduction, dtype, rng, assert_close):
+@pytest.mark.parametrize("name,options", DIFFERENCES)
+def test_differences_equal_torch(name, options, shape, reduction, dtype, rng, assert_close):
     torch = pytest.importorskip("torch")
     x, y = rng.standard_normal((2, *shape)).astype(dtype)
-    ours, theirs = fnn.MSELoss(reduction=reduction), torch.nn.MSELoss(reduction=reduction)
+    y.flat[0] = x.flat[0]
+    ours, theirs = (getattr(nn, name)(reduction=reduction, **options) for nn in (fnn, torch.nn))
+    compare_with_torch(ours, theirs, x, y, torch.tensor(y), assert_close, rng)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("weight_shape", [None, (3,), (5, 3), (5, 1)])
+def test_bce_equals_torch(reduction, weight_shape, dtype, rng, assert_close):
+    torch = pytest.importorskip("torch")
+    x, y = rng.random((2, 5, 3)).astype(dtype)
+    x.flat[:4], y.flat[:4] = [0, 0, 1, 1], [0, 1, 0, 1]
+    if dtype == np.float64:
+        x.flat[1:3] = 1e-9, 1 - 1e-9  # not 0 and 1: torch's 1e-12 in the gradient has the digits of float32
+    weight = None if weight_shape is None else rng.random(weight_shape).astype(dtype)
+    ours = fnn.BCELoss(weight, reduction=reduction)
+    theirs = torch.nn.BCELoss(None if weight is None else torch.tensor(weight), reduction=reduction)
     compare_with_torch(ours, theirs, x, y, torch.tensor(y), assert_close, rng)
 
 
@@ -117,6 +146,11 @@ def test_worked_values():
     assert math.isclose(fnn.CrossEntropyLoss()(np.zeros((2, 4)), np.array([0, 3])), math.log(4))
     assert math.isclose(fnn.NLLLoss()(np.log([[0.2, 0.8]]), np.array([1])), -math.log(0.8))
     assert math.isclose(fnn.BCEWithLogitsLoss()(np.zeros(3), np.array([0.0, 0.5, 1.0])), math.log(2))
+    assert math.isclose(fnn.BCELoss()(np.full(3, 0.5), np.array([0.0, 0.5, 1.0])), math.log(2))
+    assert fnn.L1Loss()(np.array([1.0, 2.0]), np.array([0.0, 4.0])) == 1.5
+    x, y = np.array([0.5, -3.0, 2.0]), np.zeros(3)
+    assert fnn.HuberLoss(reduction="sum", delta=2.0)(x, y) == 0.125 + 2 * (3 - 1) + 2 * (2 - 1)
+    assert fnn.SmoothL1Loss(reduction="sum", beta=2.0)(x, y) == 0.0625 + (3 - 1) + (2 - 1)
 
 
 def test_bce_is_stable_at_both_ends(dtype):
@@ -129,12 +163,20 @@ def test_bce_is_stable_at_both_ends(dtype):
     np.testing.assert_allclose(loss.backward(ones), [0, np.exp(-80.0), 1, 1], rtol=1e-5)
 
 
+PARTS = {"weight": [0.5, 1, 2, 3], "label_smoothing": 0.1}
 LOSSES = [
     ("cross-entropy", lambda **o: fnn.CrossEntropyLoss(weight=[0.5, 1, 2, 3], label_smoothing=0.1, **o), "labels"),
     ("cross-entropy, probabilities", lambda **o: fnn.CrossEntropyLoss(weight=[0.5, 1, 2, 3], **o), "floats"),
     ("nll", lambda **o: fnn.NLLLoss(weight=[0.5, 1, 2, 3], **o), "labels"),
+    ("from probabilities", lambda **o: fnn.CrossEntropyLoss(from_logits=False, eps=0.01, **PARTS, **o), "labels"),
+    ("probabilities, twice", lambda **o: fnn.CrossEntropyLoss(from_logits=False, eps=0.01, **PARTS, **o), "floats"),
     ("mse", lambda **o: fnn.MSELoss(**o), "floats"),
-    ("bce", lambda **o: fnn.BCEWithLogitsLoss(pos_weight=[0.5, 1, 2, 3], **o), "channels last"),
+    ("mse with a factor", lambda **o: fnn.MSELoss(factor=0.3, **o), "floats"),
+    ("l1", lambda **o: fnn.L1Loss(**o), "floats"),
+    ("huber", lambda **o: fnn.HuberLoss(delta=0.4, **o), "floats"),
+    ("smooth l1", lambda **o: fnn.SmoothL1Loss(beta=0.4, **o), "floats"),
+    ("bce", lambda **o: fnn.BCELoss(weight=[0.5, 1, 2, 3], **o), "probabilities, channels last"),
+    ("bce with logits", lambda **o: fnn.BCEWithLogitsLoss(pos_weight=[0.5, 1, 2, 3], **o), "channels last"),
 ]
 
 
@@ -142,8 +184,9 @@ LOSSES = [
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("which", ["numba", "reference"])
 def test_gradients_by_finite_differences(make, kind, reduction, which, rng):
-    shape = (3, 5, 4) if kind == "channels last" else (3, 4, 5)
-    x = rng.standard_normal(shape)
+    shape = (3, 5, 4) if "channels last" in kind else (3, 4, 5)
+    positive = "probabilities" in kind or not getattr(make(), "from_logits", True)
+    x = 0.05 + 0.9 * rng.random(shape) if positive else rng.standard_normal(shape)
     target = rng.integers(0, 4, (3, 5)) if kind == "labels" else rng.random(shape)
     with fnn.kernels.use(which):
         assert fnn.gradcheck(make(reduction=reduction), x, target).ok
@@ -183,7 +226,7 @@ def test_views_and_foreign_byte_order(rng, dtype, assert_close):
 
 def test_backward_returns_the_callers_own_array(rng):
     x, y = rng.standard_normal((4, 3)), np.array([0, 1, 2, 0])
-    for loss, target in ((fnn.CrossEntropyLoss(), y), (fnn.NLLLoss(), y), (fnn.MSELoss(), x + 1)):
+    for loss, target in ((fnn.CrossEntropyLoss(), y), (fnn.NLLLoss(), y), (fnn.MSELoss(), x + 1), (fnn.L1Loss(), x + 1)):
         loss(x, target)
         first = loss.backward()
         kept = first.copy()
@@ -208,7 +251,10 @@ def test_empty_batch_is_as_in_torch():
     loss = fnn.CrossEntropyLoss(reduction="sum")
     assert loss(x, y) == 0 and loss.backward().shape == (0, 3)
     assert fnn.NLLLoss(reduction="none")(x, y).shape == (0,)
-    assert math.isnan(fnn.MSELoss()(x, x))
+    for loss in (fnn.MSELoss, fnn.L1Loss, fnn.HuberLoss, fnn.SmoothL1Loss, fnn.BCELoss, fnn.BCEWithLogitsLoss):
+        assert math.isnan(loss()(x, x)) and loss(reduction="sum")(x, x) == 0
+    loss = fnn.CrossEntropyLoss(from_logits=False, reduction="sum")
+    assert loss(x, y) == 0 and loss.backward().shape == (0, 3)
 
 
 def test_all_ignored_is_nan_with_gradients_of_zero(rng):
@@ -225,6 +271,11 @@ def test_divergence_stays_visible(bad):
     assert not math.isfinite(fnn.CrossEntropyLoss()(x, np.array([1, 0])))
     assert not math.isfinite(fnn.MSELoss()(x, np.zeros((2, 2))))
     assert not math.isfinite(fnn.BCEWithLogitsLoss()(x, np.zeros((2, 2))))
+    for loss in (fnn.L1Loss(), fnn.HuberLoss(), fnn.SmoothL1Loss(), fnn.CrossEntropyLoss(from_logits=False)):
+        assert not math.isfinite(loss(x, np.eye(2)))
+    if math.isnan(bad):
+        for loss in (fnn.MSELoss(), fnn.L1Loss(), fnn.HuberLoss(), fnn.SmoothL1Loss(), fnn.BCELoss()):
+            assert math.isnan(loss(x, np.zeros((2, 2)))) and math.isnan(loss.backward()[0, 0])
     loss = fnn.CrossEntropyLoss(reduction="none")
     assert np.isfinite(loss(x, np.array([-100, 0]))[1])
 
@@ -254,7 +305,7 @@ WRONG_FORWARD = [
     (fnn.CrossEntropyLoss(), X, np.array([0.0, 1.0]), TypeError, "integer labels of shape .2,.*got float64"),
     (fnn.CrossEntropyLoss(), X, np.array([True, False]), TypeError, "got bool"),
     (fnn.CrossEntropyLoss(), X, np.array(["a", "b"]), TypeError, "integer labels"),
-    (fnn.CrossEntropyLoss(), X, np.zeros((2, 3), int), TypeError, "float probabilities of shape .2, 3"),
+    (fnn.CrossEntropyLoss(), X, np.zeros((2, 3), complex), TypeError, "float probabilities or one-hot integers of shape .2, 3"),
     (fnn.CrossEntropyLoss(), X, np.array([[0], [1]]), ValueError, r"got int64, target.shape=\(2, 1\)"),
     (fnn.CrossEntropyLoss(), X, np.array([0, 1, 2]), ValueError, r"got int64, target.shape=\(3,\)"),
     (
@@ -275,6 +326,16 @@ WRONG_FORWARD = [
     (fnn.MSELoss(), X, np.zeros(3), ValueError, r"\(2, 3\), got target.shape=\(3,\)"),
     (fnn.MSELoss(), X, np.zeros((2, 3), int), TypeError, "floating-point targets, got int64"),
     (fnn.MSELoss(), X, np.zeros((2, 3), complex), TypeError, "got complex128"),
+    (fnn.L1Loss(), X, np.zeros((2, 3), int), TypeError, "L1Loss: expected floating-point targets, got int64"),
+    (fnn.HuberLoss(), X, np.zeros(2), ValueError, r"HuberLoss: .*got target.shape=\(2,\)"),
+    (fnn.SmoothL1Loss(), X, np.zeros(2), ValueError, r"SmoothL1Loss: .*got target.shape=\(2,\)"),
+    (fnn.BCELoss(), X, np.zeros((2, 1)), ValueError, "prediction's shape"),
+    (fnn.BCELoss(), X + 1.5, X, ValueError, r"predictions in 0..1, as Sigmoid gives them, got 1.5 at prediction\[0, 0\]"),
+    (fnn.BCELoss(), np.array([0.5, -0.1]), np.zeros(2), ValueError, r"got -0.1 at prediction\[1\]"),
+    (fnn.BCELoss(), np.float64(2), np.float64(0), ValueError, "got 2.0$"),
+    (fnn.BCELoss(), X, X - 1, ValueError, r"targets in 0..1, got -1.0 at target\[0, 0\]"),
+    (fnn.BCELoss(), X, X + np.nan, ValueError, "targets in 0..1, got nan"),
+    (fnn.BCELoss(weight=[1, 2]), X, X, ValueError, r"BCELoss: expected weight that broadcasts to .*got weight.shape=\(2,\)"),
     (fnn.BCEWithLogitsLoss(), X, np.zeros((2, 1)), ValueError, "prediction's shape"),
     (fnn.BCEWithLogitsLoss(weight=[1, 2]), X, X, ValueError, r"weight that broadcasts to .*got weight.shape=\(2,\)"),
     (fnn.BCEWithLogitsLoss(pos_weight=np.ones((4, 2, 3))), X, X, ValueError, "pos_weight that broadcasts"),
@@ -303,6 +364,21 @@ WRONG_OPTIONS = [
     ("NLLLoss", {"reduce": False}, ValueError),
     ("NLLLoss", {"weight": [1.0, float("inf")]}, ValueError),
     ("MSELoss", {"size_average": False}, ValueError),
+    ("MSELoss", {"factor": 0}, ValueError),
+    ("MSELoss", {"factor": -1.0}, ValueError),
+    ("MSELoss", {"factor": float("inf")}, ValueError),
+    ("MSELoss", {"factor": "2"}, TypeError),
+    ("L1Loss", {"reduction": "average"}, ValueError),
+    ("HuberLoss", {"delta": 0.0}, ValueError),
+    ("HuberLoss", {"delta": -1}, ValueError),
+    ("HuberLoss", {"delta": float("nan")}, ValueError),
+    ("SmoothL1Loss", {"beta": -0.1}, ValueError),
+    ("SmoothL1Loss", {"beta": None}, TypeError),
+    ("SmoothL1Loss", {"size_average": True}, ValueError),
+    ("CrossEntropyLoss", {"eps": 1e-7}, ValueError),
+    ("CrossEntropyLoss", {"eps": -1e-7, "from_logits": False}, ValueError),
+    ("CrossEntropyLoss", {"from_logits": 1}, TypeError),
+    ("BCELoss", {"weight": [float("nan")]}, ValueError),
     ("BCEWithLogitsLoss", {"pos_weight": [float("nan")]}, ValueError),
     ("BCEWithLogitsLoss", {"weight": "x"}, TypeError),
 ]
@@ -331,7 +407,10 @@ def test_signatures_are_torchs():
     torch = pytest.importorskip("torch")
     import inspect
 
-    for cls in (fnn.CrossEntropyLoss, fnn.NLLLoss, fnn.MSELoss, fnn.BCEWithLogitsLoss):
+    classes = [fnn.CrossEntropyLoss, fnn.NLLLoss, fnn.MSELoss, fnn.L1Loss, fnn.HuberLoss, fnn.SmoothL1Loss, fnn.BCELoss]
+    for cls in (*classes, fnn.BCEWithLogitsLoss):
         ours = inspect.signature(cls).parameters
+        # What torch does not have is given by name.
+        ours = {name: p for name, p in ours.items() if p.kind is not p.KEYWORD_ONLY}
         theirs = inspect.signature(getattr(torch.nn, cls.__name__)).parameters
         assert [(p.name, p.default) for p in ours.values()] == [(p.name, p.default) for p in theirs.values()]
