@@ -120,7 +120,8 @@ def render(script, results=None):
     """
     parts = []
     for i, cell in enumerate(cells(script.read_text(encoding="utf-8"))):
-        parts.append(_one_level_down(cell.source) if cell.kind == "text" else f"```python\n{cell.source}\n```")
+        text = cell.kind == "text"
+        parts.append(with_safe_math(_one_level_down(cell.source)) if text else f"```python\n{cell.source}\n```")
         if i == 0:
             parts.append(f"[{script.name}](../examples/course/{script.name})")
         printed, pictures = results[i] if results else ("", ())
@@ -134,6 +135,29 @@ def render(script, results=None):
 def _one_level_down(text):
     """Headings one level lower: the guide has a title of its own."""
     return re.sub(r"^#", "##", text, flags=re.MULTILINE)
+
+
+def with_safe_math(text):
+    """Formulas between dollars in the forms that Markdown leaves alone: in the other, it takes ``\\,`` for an escaped comma.
+
+    Examples
+    --------
+    >>> print(with_safe_math("Of $a_i$:\\n\\n$$ b = a \\\\, c . $$\\n\\nThat is it."))
+    Of $`a_i`$:
+    <BLANKLINE>
+    ```math
+    b = a \\, c .
+    ```
+    <BLANKLINE>
+    That is it.
+    """
+    pieces = re.split(r"\$\$(.+?)\$\$", text, flags=re.DOTALL)
+    for i, piece in enumerate(pieces):
+        if i % 2:
+            pieces[i] = f"```math\n{piece.strip()}\n```"
+        else:
+            pieces[i] = re.sub(r"\$([^$`]+)\$", lambda found: f"$`{' '.join(found[1].split())}`$", piece)
+    return "".join(pieces)
 
 
 def without_outputs(text):
