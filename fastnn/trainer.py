@@ -19,7 +19,7 @@ from . import kernels as _kernels
 from ._interrupts import InterruptsHeld
 from .data.augment import Augment
 from .history import History
-from .layers import changes
+from .layers import Identity, Permute, Sequential, changes
 from .layers.base import Layer, call_backward
 from .layers.checks import as_bool, as_int
 from .losses import CrossEntropyLoss
@@ -278,6 +278,7 @@ class Trainer:
             if not isinstance(augment, Augment):
                 raise TypeError(f"Trainer.fit: expected augment to be a fastnn.data.Augment, got {augment!r:.80}")
             augment.check("Trainer.fit", x)
+            _check_channels_first(self.network)
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                 raise TypeError("Trainer.fit: expected validation_data to be a pair (x, y)")
@@ -701,3 +702,16 @@ def _check_fit(network, loss, x, y):
     if hasattr(loss, "check"):
         loss.check((len(x), *shape), y)
     return shape
+
+
+def _check_channels_first(network):
+    """Raise if the network itself brings the channels of images to the front: images are shifted before, along other axes."""
+    inside = [network]
+    while inside and isinstance(inside[0], (Sequential, Identity)):
+        first, *rest = inside
+        inside = [*first.children().values(), *rest] if first.is_network else rest
+    if inside and isinstance(inside[0], Permute) and inside[0].dims[0] != 1:
+        raise ValueError(
+            f"Trainer.fit: augment shifts images of shape (N, C, H, W), but the network begins with {inside[0]!r}, which "
+            "expects other axes; leave that layer out, and fit on x.transpose(0, 3, 1, 2) where channels come last"
+        )

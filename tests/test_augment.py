@@ -384,6 +384,33 @@ def test_samples_that_are_not_images(rng):
         network((1, 8, 8)).fit(np.zeros((4, 1, 8, 8), np.float16), y[:4], augment=Augment(1), progress=False)
 
 
+def channels_last(*front):
+    return fnn.Sequential(*front, fnn.Conv2d(3, 2, 3, rng=0), fnn.Flatten(), fnn.Dense(2 * 6 * 4, 4, rng=1))
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        lambda: [fnn.Permute(3, 1, 2)],
+        lambda: [fnn.Permute(0, 3, 2, 1), fnn.Permute(1, 3, 2)],
+        lambda: [fnn.Sequential(), fnn.Identity(), fnn.Sequential(fnn.Sequential(), fnn.Permute(3, 1, 2))],
+    ],
+)
+def test_networks_that_take_channels_last(front, rng):
+    x, y = rng.integers(0, 256, (20, 8, 6, 3), np.uint8), rng.integers(0, 4, 20)
+    net = channels_last(*front())
+    with pytest.raises(ValueError, match=r"augment shifts images of shape \(N, C, H, W\), .* with Permute\(dims=.*transpose"):
+        net.fit(x, y, augment=Augment(1), progress=False)
+    net.fit(x, y, progress=False)
+    channels_last().fit(x.transpose(0, 3, 1, 2), y, augment=Augment(1, True), progress=False)  # as the message says
+
+
+def test_a_permutation_that_leaves_channels_first(rng):
+    x, y = rng.integers(0, 256, (20, 3, 6, 8), np.uint8), rng.integers(0, 4, 20)
+    history = channels_last(fnn.Permute(1, 3, 2)).fit(x, y, augment=Augment(1, True), progress=False)
+    assert np.isfinite(history["loss"]).all()
+
+
 def test_repr():
     assert repr(Augment(4, True)) == "Augment(crop=4, flip=0.5)"
     assert repr(Augment(4, seed=0)) == "Augment(crop=4, flip=0, seed=0)"
