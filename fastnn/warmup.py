@@ -117,7 +117,7 @@ class _Task:
                 trainer.step(x, target)
                 for data in (x, images):
                     trainer.fit(data, target, batch_size=16, progress=False, validation_data=(data, target))
-                    if x.ndim == 4:
+                    if x.ndim == 4 and not isinstance(network[0], layers.Permute):
                         trainer.fit(data, target, batch_size=16, progress=False, augment=Augment(1, flip=True))
                 for data in (x, images, x[:1], x[:1], x[:1], images[:1]):  # small predictions are captured the second time
                     predict(network, data)
