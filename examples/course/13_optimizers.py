@@ -9,7 +9,7 @@
 #
 # To see the difference we need a place where plain descent has trouble. This is one, with its gradient:
 #
-# $$ f(x, y) = \frac{x^2}{20} + y^2, \qquad \nabla f = \Big( \frac{x}{10},\; 2y \Big) . $$
+# $$ f(x, y) = \frac{x^2}{20} + y^2, \qquad \nabla f = \Big( \frac{x}{10}, 2y \Big) . $$
 #
 # It is lowest at (0, 0). Across the valley, in $y$, it is 20 times as steep as along it, in $x$. The losses of networks
 # have such valleys too, with thousands of directions instead of two, and ratios far above 20.
@@ -53,7 +53,7 @@ def report(name, path):
 # %% [markdown]
 # ## SGD
 #
-# $$ x \leftarrow x - \eta\, g, \qquad g = \nabla f(x) $$
+# $$ x \leftarrow x - \eta g, \qquad g = \nabla f(x) $$
 #
 # The name is *stochastic gradient descent*, because in training $g$ comes from a random batch
 # ([lesson 10](#10-epochs-and-batches)); the idea of following noisy slopes is Robbins and Monro's (1951). Here is no noise,
@@ -169,7 +169,7 @@ print(f"places at which the first form takes its gradients: largest difference {
 # %% [markdown]
 # ## AdaGrad
 #
-# $$ s \leftarrow s + g^2, \qquad x \leftarrow x - \eta\, \frac{g}{\sqrt s + \epsilon} $$
+# $$ s \leftarrow s + g^2, \qquad x \leftarrow x - \eta \frac{g}{\sqrt s + \epsilon} $$
 #
 # All of this is meant entry by entry: each weight has its own $s$. Duchi, Hazan and Singer (2011) had sparse data in mind.
 # The weight of a rare word has a gradient once in a thousand samples; it should learn much from this one, while weights
@@ -201,7 +201,7 @@ report("AdaGrad", by_hand["AdaGrad"])
 #
 # ## RMSprop
 #
-# $$ s \leftarrow \alpha s + (1 - \alpha)\, g^2, \qquad x \leftarrow x - \eta\, \frac{g}{\sqrt s + \epsilon} $$
+# $$ s \leftarrow \alpha s + (1 - \alpha) g^2, \qquad x \leftarrow x - \eta \frac{g}{\sqrt s + \epsilon} $$
 #
 # The cure: forget. Instead of the sum it takes a running mean of $g^2$, in which a gradient that is $k$ steps old counts
 # $\alpha^k$ times as much as a new one. With $\alpha = 0.9$ it looks back about $1/(1 - \alpha) = 10$ steps. $\sqrt s$ is
@@ -291,13 +291,13 @@ report("Adam", by_hand["Adam"])
 # the same. Add $\lambda x$ to the gradient, which is the slope of an extra loss $\frac{\lambda}{2} x^2$; or shrink the
 # weight directly:
 #
-# $$ x - \eta\, (g + \lambda x) = (1 - \eta \lambda)\, x - \eta\, g . $$
+# $$ x - \eta (g + \lambda x) = (1 - \eta \lambda) x - \eta g . $$
 #
 # For Adam they are not. There $\lambda x$ joins $g$, goes into both means, and is divided by $\sqrt{\hat v}$ with the rest.
 # A weight with large gradients is then hardly decayed at all. Loshchilov and Hutter (2019) took the decay out of the
 # gradient again and called it *decoupled*:
 #
-# $$ x \leftarrow (1 - \eta \lambda)\, x - \eta\, \frac{\hat m}{\sqrt{\hat v} + \epsilon} . $$
+# $$ x \leftarrow (1 - \eta \lambda) x - \eta \frac{\hat m}{\sqrt{\hat v} + \epsilon} . $$
 
 
 # %%
