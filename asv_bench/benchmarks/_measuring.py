@@ -1,0 +1,102 @@
+"""How benchmarks measure: calls in a row, contestants in turn, the same threads for both, and nothing compiled meanwhile."""
+
+import statistics
+import time
+
+import numpy as np
+from numba.core import event
+from threadpoolctl import threadpool_info, threadpool_limits
+
+import fastnn as fnn
+
+SAMPLE_SECONDS = 0.01  # calls in a row that make one sample: waking a sleeping thread is not what is measured
+PAUSE_SECONDS = 0.04  # a BLAS's idle threads keep a CPU busy after their last call, which would be the next contestant's loss
+ROUNDS = 5
+
+
+def repeat(call, times):
+    """Seconds of `times` calls in a row."""
+    start = time.perf_counter()
+    for _ in range(times):
+        call()
+    return time.perf_counter() - start
+
+
+def calls_in_sample(call):
+    """How many calls fill a sample."""
+    fastest = min(repeat(call, 1) for _ in range(3))
+    if fastest < SAMPLE_SECONDS / 100:  # too short for a clock
+        fastest = repeat(call, 100) / 100
+    return max(1, round(SAMPLE_SECONDS / fastest))
+
+
+def in_turn(contestants, rounds=ROUNDS):
+    """Seconds of a call of each contestant, round by round: list of lists.
+
+    Every round has each of them once, so that whatever disturbs the machine hits all.
+    """
+    times = [calls_in_sample(call) for call in contestants]
+    found = [[] for _ in contestants]
+    for _ in range(rounds):
+        for call, n, seconds in zip(contestants, times, found):
+            time.sleep(PAUSE_SECONDS)
+            call()
+            seconds.append(repeat(call, n) / n)
+    return found
+
+
+def median_ratio(numerators, denominators):
+    """Median of the rounds' ratios."""
+    return statistics.median(a / b for a, b in zip(numerators, denominators))
+
+
+def sgemm(size=1024):
+    """NumPy's product of two square matrices: a call, and its floating-point operations."""
+    a, out = np.ones((size, size), np.float32), np.ones((size, size), np.float32)
+    return lambda: np.matmul(a, a, out=out), 2 * size**3
+
+
+def equal_threads():
+    """Give NumPy's BLAS as many threads as fastnn uses.
+
+    Returns
+    -------
+    int
+        Threads of each side.
+
+    Raises
+    ------
+    RuntimeError
+        If the BLAS does not take that number.
+    """
+    threads = fnn.num_threads()
+    threadpool_limits(threads, user_api="blas")
+    for pool in threadpool_info():
+        if pool["user_api"] == "blas" and pool["num_threads"] != threads:
+            raise RuntimeError(f"benchmark: expected {threads} threads of {pool['internal_api']}, got {pool['num_threads']}")
+    return threads
+
+
+class Compilations:
+    """Counts the passes of Numba's compiler from now on: above 0 means that something was compiled."""
+
+    def __init__(self):
+        class Listener(event.Listener):
+            def on_start(_, event):
+                self.count += 1
+
+            def on_end(_, event):
+                pass
+
+        self.count = 0
+        event.register("numba:run_pass", Listener())
+
+    def expect_none(self):
+        """Fail, and with it the benchmark, if something was compiled: its figure is not one of the kernel.
+
+        Raises
+        ------
+        RuntimeError
+        """
+        if self.count:
+            raise RuntimeError(f"benchmark: expected everything to be compiled in setup, got {self.count} passes while timed")
