@@ -28,6 +28,13 @@ from .layers.pooling import _AdaptiveAvgPool, _Pool
 LARGEST_BATCH = 8
 """Samples; with more, the layers' time in Python no longer counts, and a plan's blocks are full enough."""
 
+CHEAP_MACS = 12_000_000
+"""Multiply-adds of all samples, some 200 microseconds of one thread. Above, calls do not count, and a plan's kernels do a block
+of 16 images in the time in which the layers' do 5 or 6. (The number of threads has no say: bits are the same for any.)"""
+
+LARGEST_COSTLY_BATCH = 4
+"""Samples, with more multiply-adds than these."""
+
 _LARGEST_DENSE_BATCH = 2 * lanes(4) - 1
 """Samples of a network of dense layers alone: its products do without blocks as long as these would stay half empty."""
 
@@ -60,8 +67,28 @@ class _Captures:
         self.possible = _only_kernels(network)
         planes = any(isinstance(layer, (_Conv, _Pool, _AdaptiveAvgPool)) for _, layer in network.walk())
         self.largest = LARGEST_BATCH if planes else _LARGEST_DENSE_BATCH
+        self.largest_costly = LARGEST_COSTLY_BATCH if planes else _LARGEST_DENSE_BATCH
+        self.macs = {}  # of a sample, by its shape
         self.idle, self.seen, self.failures = {}, set(), {}
         self.bytes = 0
+
+    def is_small(self, network, x):
+        """Whether the kernels of the layers are faster for x than a plan, whose blocks it leaves almost empty."""
+        if not self.possible or len(x) > self.largest:
+            return False
+        return len(x) <= self.largest_costly or len(x) * self._macs_of(network, x.shape[1:]) <= CHEAP_MACS
+
+    def _macs_of(self, network, shape):
+        """Multiply-adds of one sample."""
+        macs = self.macs.get(shape)
+        if macs is None:
+            try:
+                macs = network.macs(shape)
+            except (TypeError, ValueError):
+                return CHEAP_MACS  # x does not fit the network, and whoever predicts says why
+            if len(self.macs) < _SHAPES:
+                self.macs[shape] = macs
+        return macs
 
     def still_valid(self, network):
         """Whether the network is what it was, in spite of changes somewhere."""
@@ -71,10 +98,13 @@ class _Captures:
         self.count = count
         return True
 
-    def add(self, key, network, capture):
-        """Keep a new capture, if it may be used and there is room."""
-        size = 0 if capture is None else self.size(capture)
-        if capture is None or self.bytes + size > _BYTES:
+    def add(self, key, network, x, predict):
+        """Make a capture for arrays like x, and keep it if it may be used and there is room."""
+        capture = _record(network, x, predict)
+        size = self.size(capture)
+        if self.bytes + size > _BYTES:
+            self.failures[key] = _FAILURES  # nor will it fit another time
+        elif not _repeats(capture, network, predict):
             self.failures[key] = self.failures.get(key, 0) + 1
         elif self.count == changes.latest or self.still_valid(network):
             self.bytes += size
@@ -135,7 +165,7 @@ def learn(network, x, predict):
     Returns
     -------
     array or None
-        None where captures are of no use, or not possible: nothing has been computed.
+        None where a plan is the better way, or there can be no captures: nothing has been computed.
 
     Raises
     ------
@@ -147,34 +177,33 @@ def learn(network, x, predict):
     captures = network._captures
     if captures is None or (captures.count != changes.latest and not captures.still_valid(network)):
         captures = network._captures = _Captures(network)
-    if len(x) > captures.largest:
+    if not captures.is_small(network, x) or layers_reuse_buffers():
         return None
     key = x.shape, x.dtype
-    new, hopeless = key not in captures.seen, captures.failures.get(key, 0) >= _FAILURES
-    if not captures.possible or layers_reuse_buffers() or (new and len(captures.seen) >= _SHAPES):
-        return None
-    if hopeless and key not in captures.idle:
-        return None
     out = predict(network, x)
-    if new:  # once is no habit
-        captures.seen.add(key)
-    elif not hopeless and not captures.idle.get(key):
-        captures.add(key, network, _capture(network, x, predict))
+    if key not in captures.seen:
+        if len(captures.seen) < _SHAPES:
+            captures.seen.add(key)  # once is no habit
+    elif captures.failures.get(key, 0) < _FAILURES and not captures.idle.get(key):
+        captures.add(key, network, x, predict)
     return out
 
 
-def _capture(network, x, predict):
-    """A capture for arrays like x; None if it does not repeat what `predict` does."""
+def _record(network, x, predict):
+    """A capture for arrays like x, not yet tried."""
     own = np.array(x, order="C")
     with recording() as recorded:
         out = predict(network, own)
     recorded.close()
-    rng = np.random.default_rng(0)
-    own[...] = rng.integers(0, 256, x.shape) if x.dtype == np.uint8 else rng.standard_normal(x.shape)
-    recorded.run()
-    if out.tobytes() != predict(network, own.copy()).tobytes():
-        return None
     return _Capture(own, out, recorded.chain, recorded.scratch, recorded)
+
+
+def _repeats(capture, network, predict):
+    """Whether a capture repeats what `predict` does, for another x."""
+    own, rng = capture.x, np.random.default_rng(0)
+    own[...] = rng.integers(0, 256, own.shape) if own.dtype == np.uint8 else rng.standard_normal(own.shape)
+    capture.recording.run()
+    return capture.out.tobytes() == predict(network, own.copy()).tobytes()
 
 
 def _owner(array):

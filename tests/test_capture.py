@@ -175,6 +175,56 @@ def test_nan_and_infinity(rng):
     assert network.predict(x).tobytes() == predict_by_layers(network, x).tobytes()  # nothing of it stays
 
 
+# --- where a plan is faster
+
+
+def costly():
+    return fnn.Sequential(
+        *(fnn.Conv2d(3, 32, 3, padding=1, rng=0), fnn.BatchNorm2d(32), fnn.ReLU(), fnn.Conv2d(32, 32, 3, rng=1), fnn.ReLU()),
+        *(fnn.MaxPool2d(2), fnn.Flatten(), fnn.Dense(32 * 49, 10, rng=2)),
+    )
+
+
+@pytest.mark.parametrize("samples", [1, capture.LARGEST_COSTLY_BATCH, capture.LARGEST_COSTLY_BATCH + 1, capture.LARGEST_BATCH])
+@pytest.mark.parametrize("kind", ["float32", "uint8"])
+def test_a_few_samples_of_many_multiply_adds_go_by_plan(kind, samples, rng, assert_close):
+    network, shape = costly(), (3, 16, 16)
+    x = rng.integers(0, 256, (samples, *shape)).astype(kind)
+    assert 5 * network.macs(shape) < capture.CHEAP_MACS < 8 * network.macs(shape)
+    with fnn.config(plan=False):
+        expected = predict_by_layers(network, x)
+    for _ in range(4):
+        out = network.predict(x)
+        assert_close(out, expected, length=32 * 49)
+        assert (out.tobytes() == expected.tobytes()) == (samples < 8)
+    assert is_captured(network, x) == (samples < 8)
+
+
+def test_multiply_adds_are_those_of_all_samples(rng, monkeypatch):
+    network = fnn.Sequential(fnn.Conv1d(1, 2, 3, rng=0))
+    monkeypatch.setattr(capture, "CHEAP_MACS", 7 * network.macs((1, 10)))
+    for samples, length in ((7, 10), (8, 10), (5, 10), (4, 1000), (5, 100)):
+        x = rng.standard_normal((samples, 1, length), dtype=np.float32)
+        for _ in range(3):
+            network.predict(x)
+        assert is_captured(network, x) == ((samples, length) in ((7, 10), (5, 10), (4, 1000)))
+
+
+def test_dense_layers_have_no_such_bound(rng, monkeypatch):
+    monkeypatch.setattr(capture, "CHEAP_MACS", 0)
+    network = small()
+    warm_up(network, rng.standard_normal((capture._LARGEST_DENSE_BATCH, 4), dtype=np.float32))
+
+
+def test_threads_do_not_decide(rng):
+    network, x = costly(), rng.standard_normal((8, 3, 16, 16), dtype=np.float32)
+    expected = network.predict(x).tobytes()
+    for threads in (1, 2, 3):
+        with fnn.threads(threads):
+            for _ in range(3):
+                assert network.predict(x).tobytes() == expected
+
+
 # --- the network changes
 
 
@@ -472,9 +522,12 @@ def test_memory_is_limited(rng, monkeypatch):
     captures = network._captures
     assert 2 * 4 * 2000 * 4 <= captures.bytes <= 2 * 4 * 2000 * 4 + 40_000  # parameters do not count
     monkeypatch.setattr(capture, "_BYTES", captures.bytes)
+    records, record = [], capture._record
+    monkeypatch.setattr(capture, "_record", lambda *arguments: records.append(arguments) or record(*arguments))
     for _ in range(5):
-        network.predict(x[:2])
+        assert network.predict(x[:2]).tobytes() == network.forward(x[:2]).tobytes()  # by the layers, as before
     assert not is_captured(network, x[:2]) and is_captured(network, x)
+    assert len(records) == 1  # what is too large stays too large
 
 
 # --- recordings
