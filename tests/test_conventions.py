@@ -110,3 +110,60 @@ def test_public_names_have_docstrings(name):
 
 def test_public_names_are_unique():
     assert len(set(fastnn.__all__)) == len(fastnn.__all__)
+
+
+# --- exported layers, losses and optimizers: what tests and lists lack
+
+BASES = {"layer": fastnn.Layer, "loss": fastnn.Loss, "optimizer": fastnn.Optimizer}
+PARTS = {
+    kind: {v.__name__ for v in vars(fastnn).values() if isinstance(v, type) and issubclass(v, base)} - {base.__name__}
+    for kind, base in BASES.items()
+}
+PARTS["layer"].remove("Network")  # a base, too
+NOT_IN_CONTRACT = {"Lambda"}  # functions make no configuration, which the contract asks for: test_functions.py
+
+
+def text_of(*path):
+    return ROOT.joinpath(*path).read_text(encoding="utf-8")
+
+
+def names_in(text):
+    """All names in a text, where MaxPool1d/2d stands for two."""
+    return set(re.findall(r"\w+", re.sub(r"(\w+)1d/2d", r"\g<1>1d \g<1>2d", text)))
+
+
+def section(text, heading):
+    """What stands under a heading of a Markdown file."""
+    return re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)[1]
+
+
+def test_every_layer_has_a_case_in_the_contract():
+    cases = text_of("tests", "layers", "test_contract.py")
+    assert not {name for name in PARTS["layer"] - NOT_IN_CONTRACT if f"fnn.{name}(" not in cases}
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_everything_that_pytorch_has_is_compared_with_it(kind):
+    torch = pytest.importorskip("torch")
+    file = {"layer": "layers/test_against_torch.py", "loss": "losses/test_losses.py", "optimizer": "test_optimizers.py"}[kind]
+    tests, theirs = text_of("tests", file), torch.optim if kind == "optimizer" else torch.nn
+    names = {name for name in PARTS[kind] if hasattr(theirs, name)}
+    assert not {name for name in names if not re.search(rf'"{name}"|nn\.{name}\(', tests)}, file
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_readme_lists_everything(kind):
+    lists, _ = section(text_of("README.md"), "What there is").split("- **Training**")
+    assert not PARTS[kind] - names_in(lists), "missing in README.md"
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_documentation_says_what_has_kernels_in_the_plan(kind):
+    from fastnn.plan import graph, losses, updates
+
+    text = text_of("docs", "plan.md")
+    has, has_not = section(text, "What has kernels in the plan"), section(text, "When there is no plan")
+    planned = {"layer": {*graph._LOWERINGS, *graph._CONTAINERS}, "loss": losses._STEPS, "optimizer": updates._RECORDS}[kind]
+    known = {part.__name__ for part in planned} & PARTS[kind]
+    assert not known - names_in(has), "missing in docs/plan.md, among what has kernels"
+    assert not (PARTS[kind] - known) - names_in(has_not), "missing in docs/plan.md, among what has none"
