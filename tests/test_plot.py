@@ -195,3 +195,15 @@ def test_missing_matplotlib_names_the_extra(monkeypatch, digits):
     monkeypatch.setattr(builtins, "__import__", without_matplotlib)
     with pytest.raises(ImportError, match=r'pip install "fastnn-numba\[plot\]"'):
         training_figure(HISTORY, *digits)
+
+
+@pytest.mark.parametrize("name, start", [("a.svg", b"<?xml"), ("a.PDF", b"%PDF"), ("a.png", b"\x89PNG"), ("a.v2", b"\x89PNG")])
+def test_a_file_is_what_its_name_says(tmp_path, name, start):
+    save_figure(training_figure(HISTORY, np.zeros((1, 1, 8, 8)), [0], [0]), tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+def test_only_figures_can_be_saved(tmp_path):
+    with pytest.raises(TypeError, match="save_figure: expected a matplotlib figure, got 'a picture'"):
+        save_figure("a picture", tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..layers.checks import as_int
 from .style import color, decorate, finish, new_figure
 
 
@@ -83,7 +84,7 @@ def paths(function, points, *, bounds=None, levels=20, title=None, path=None):
     Raises
     ------
     TypeError
-        If `points` is no dict, or `function` cannot be called.
+        If `points` is no dict, `function` cannot be called, or `levels` is no number.
     ValueError
         If points have not two coordinates, the function's values not the shape of its arguments, or bounds are empty.
     OSError
@@ -115,6 +116,7 @@ def paths(function, points, *, bounds=None, levels=20, title=None, path=None):
     if z.shape != x.shape:
         raise ValueError(f"paths: expected values of shape {x.shape} from function, as its arguments, got {z.shape}")
     if np.ndim(levels) == 0:
+        levels = as_int(levels, "paths: levels", 1)
         # Equal shares of the picture between contours, not of the height: flat valleys have theirs too.
         finite = z[np.isfinite(z)]
         levels = np.unique(np.quantile(finite, np.linspace(0, 1, levels + 2)[1:-1])) if finite.size else []
@@ -142,10 +144,10 @@ def decision_regions(predict, x, y, *, class_names=None, title=None, path=None):
     Parameters
     ----------
     predict : Network or callable
-        ``predict(points)`` of (M, 2) gives classes (M,), or scores (M, K), of which the greatest counts.
+        ``predict(points)`` of (M, 2) gives classes (M,), ints or bools, or scores (M, K), of which the greatest counts.
     x : (N, 2) of floats
         Samples. `predict` gets points of their dtype.
-    y : (N,) of ints
+    y : (N,) of ints or bools
         Their classes, 0 to K - 1.
     class_names : sequence of str, optional
     title : str, optional
@@ -161,7 +163,7 @@ def decision_regions(predict, x, y, *, class_names=None, title=None, path=None):
     TypeError
         If `predict` can predict nothing.
     ValueError
-        If shapes do not fit, or y is no array of classes.
+        If shapes do not fit, y or what `predict` gives is no array of classes, or a class has no name.
     OSError
         If the file cannot be written.
     ImportError
@@ -180,7 +182,7 @@ def decision_regions(predict, x, y, *, class_names=None, title=None, path=None):
     x, y = np.asarray(x), np.asarray(y)
     if x.ndim != 2 or x.shape[1] != 2:
         raise ValueError(f"decision_regions: expected x of shape (N, 2), got x.shape={x.shape}")
-    if y.shape != (len(x),) or y.dtype.kind not in "iu" or (y.size and y.min() < 0):
+    if y.shape != (len(x),) or not _are_classes(y):
         raise ValueError(f"decision_regions: expected {len(x)} classes, ints from 0, got y.shape={y.shape}, y.dtype={y.dtype}")
     bounds = _bounds(x, "decision_regions")
     across, down = _mesh(bounds, 200, "decision_regions")
@@ -192,14 +194,22 @@ def decision_regions(predict, x, y, *, class_names=None, title=None, path=None):
         raise ValueError(
             f"decision_regions: expected classes ({len(points)},) or scores ({len(points)}, K) from predict, got {found.shape}"
         )
+    if not _are_classes(found):
+        raise ValueError(
+            f"decision_regions: expected classes from predict, ints from 0 or bools, got {found.dtype} from {found.min()} to "
+            f"{found.max()}; of one score for each point take predict(points) > 0.5"
+        )
 
     figure = new_figure(6, 5)
     axes = figure.subplots()
     from matplotlib.colors import to_rgb
 
-    found = found.astype(int)
+    found, y = found.astype(int), y.astype(int)
     classes = np.union1d(y, found)
-    inks = np.array([to_rgb(color(c)) for c in range(classes.max() + 1)])
+    most = classes.max()
+    if class_names is not None and len(class_names) <= most:
+        raise ValueError(f"decision_regions: expected class_names with a name for class {most}, got {class_names!r:.80}")
+    inks = np.array([to_rgb(color(c)) for c in range(most + 1)])
     regions = 1 - 0.3 * (1 - inks[found])  # the colour of the class, paler
     axes.imshow(regions.reshape(*across.shape, 3), extent=bounds, origin="lower", aspect="auto", interpolation="nearest")
     for c in classes:
@@ -208,6 +218,11 @@ def decision_regions(predict, x, y, *, class_names=None, title=None, path=None):
     decorate(axes, title, "feature 0", "feature 1")
     axes.legend()
     return finish(figure, path)
+
+
+def _are_classes(y):
+    """Whether an array holds classes: bools, or ints from 0."""
+    return y.dtype.kind == "b" or (y.dtype.kind in "iu" and (y.size == 0 or y.min() >= 0))
 
 
 def _bounds(points, where):

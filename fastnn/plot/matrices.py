@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..layers.checks import as_bool
 from .style import finish, new_figure
 
 MOST_FIGURES = 40  # classes; with more, the cells are too small for figures
@@ -27,6 +28,8 @@ def confusion_matrix(matrix, labels=None, *, normalize=False, path=None):
 
     Raises
     ------
+    TypeError
+        If `normalize` is no bool.
     ValueError
         If the matrix is not square, has negative or non-finite entries, or not one label for each class.
     OSError
@@ -49,7 +52,7 @@ def confusion_matrix(matrix, labels=None, *, normalize=False, path=None):
     labels = range(classes) if labels is None else list(labels)
     if len(labels) != classes:
         raise ValueError(f"confusion_matrix: expected {classes} labels, got {len(labels)}")
-    if normalize:
+    if as_bool(normalize, "confusion_matrix: normalize"):
         sums = matrix.sum(axis=1, keepdims=True)
         matrix = np.divide(100 * matrix, sums, out=np.zeros(matrix.shape), where=sums != 0)
 

@@ -78,7 +78,7 @@ def activation_histograms(activations, path=None):
     Raises
     ------
     TypeError
-        If `activations` is no dict.
+        If `activations` is no dict, or something in it no array of numbers.
     ValueError
         If there is nothing in it, or an empty array.
     OSError
@@ -101,11 +101,13 @@ def activation_histograms(activations, path=None):
         raise TypeError(f"activation_histograms: expected a dict of label -> array, got {activations!r:.80}")
     if not activations:
         raise ValueError("activation_histograms: expected at least one array, got {}")
-    values = {label: np.asarray(array, float).ravel() for label, array in activations.items()}
+    values = {label: np.asarray(array).ravel() for label, array in activations.items()}
     for label, flat in values.items():
+        if flat.dtype.kind not in "biuf":
+            raise TypeError(f"activation_histograms: expected numbers in activations[{label!r}], got {flat.dtype}")
         if not flat.size:
             raise ValueError(f"activation_histograms: expected values in activations[{label!r}], got an empty array")
-    finite = {label: flat[np.isfinite(flat)] for label, flat in values.items()}
+    finite = {label: flat[np.isfinite(flat)].astype(float) for label, flat in values.items()}
     low = min((flat.min() for flat in finite.values() if flat.size), default=0.0)
     high = max((flat.max() for flat in finite.values() if flat.size), default=1.0)
     edges = np.histogram_bin_edges([low, high], 40)

@@ -1,5 +1,7 @@
 """What all pictures share: how figures are made and written, colours, grid lines."""
 
+import os
+
 from .._files import atomic_write
 
 # Okabe and Ito's colours, which stay apart for colour-blind eyes, without the yellow that white paper swallows.
@@ -56,9 +58,12 @@ def save_figure(figure, path):
     ----------
     figure : matplotlib.figure.Figure
     path : str or os.PathLike
+        A name that ends in .pdf, .svg or another format of matplotlib's gives such a file instead.
 
     Raises
     ------
+    TypeError
+        If `figure` is no figure.
     OSError
         If the file cannot be written.
 
@@ -71,5 +76,9 @@ def save_figure(figure, path):
     ...     pathlib.Path(folder, "empty.png").read_bytes()[:4]
     b'\\x89PNG'
     """
+    if not hasattr(figure, "savefig"):
+        raise TypeError(f"save_figure: expected a matplotlib figure, got {figure!r:.80}")
+    ending = os.path.splitext(os.fspath(path))[1][1:].lower()
+    known = ending in figure.canvas.get_supported_filetypes()
     with atomic_write(path) as file:
-        figure.savefig(file, format="png", dpi=120)
+        figure.savefig(file, format=ending if known else "png", dpi=120)

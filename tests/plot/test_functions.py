@@ -72,6 +72,8 @@ def test_divergence_and_plateaus_can_be_shown(tmp_path):
         (bowl, {"a": [0, 0]}, {}, ValueError, r"points\['a'\] of shape \(T, 2\), got shape \(2,\)"),
         (bowl, {}, {}, ValueError, "at least one finite point"),
         (bowl, {}, {"bounds": (1, 0, 0, 1)}, ValueError, "expected bounds"),
+        (bowl, {"a": [[0, 0]]}, {"levels": "many"}, TypeError, "paths: levels must be an int, got 'many'"),
+        (bowl, {"a": [[0, 0]]}, {"levels": 0}, ValueError, "paths: levels must be at least 1, got 0"),
         (lambda x, y: 0.0, {}, {"bounds": (0, 1, 0, 1)}, ValueError, r"from function, as its arguments, got \(\)"),
     ],
 )
@@ -116,6 +118,18 @@ def test_regions_of_a_network_and_of_scores():
     assert [text.get_text() for text in one.get_legend().get_texts()] == ["a", "b", "c"]
 
 
+def test_regions_of_yes_and_no():
+    one = decision_regions(lambda points: points[:, 0] > 1.5, X, np.array([False, False, True, True])).axes[0]
+    two = decision_regions(lambda points: (points[:, 0] > 1.5).astype(int), X, [0, 0, 1, 1]).axes[0]
+    np.testing.assert_array_equal(one.images[0].get_array(), two.images[0].get_array())
+    assert len(one.collections) == len(two.collections) == 2
+
+
+def test_regions_need_a_name_for_each_class():
+    with pytest.raises(ValueError, match="expected class_names with a name for class 1"):
+        decision_regions(lambda points: (points[:, 0] > 1.5).astype(int), X, [0, 0, 1, 1], class_names=["a"])
+
+
 @pytest.mark.parametrize(
     "predict, x, y, error, message",
     [
@@ -125,6 +139,8 @@ def test_regions_of_a_network_and_of_scores():
         (len, X, [0, 0, 0.5, 1], ValueError, r"y\.dtype=float64"),
         (len, X, [0, 0, 1, 1], ValueError, r"scores \(40000, K\) from predict, got \(\)"),
         (lambda p: p[:, :1], X, [0, 0, 1, 1], ValueError, r"got \(40000, 1\)"),
+        (lambda p: 0.5 + 0 * p[:, 0], X, [0, 0, 1, 1], ValueError, r"got float32 from 0\.5 to 0\.5; of one score"),
+        (lambda p: -np.ones(len(p), int), X, [0, 0, 1, 1], ValueError, "ints from 0 or bools, got int64 from -1 to -1"),
     ],
 )
 def test_wrong_regions(predict, x, y, error, message):

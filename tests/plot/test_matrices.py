@@ -46,6 +46,11 @@ def test_fractions_and_many_classes(tmp_path):
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_normalize_is_a_bool():
+    with pytest.raises(TypeError, match="confusion_matrix: normalize must be True or False, got 'pred'"):
+        confusion_matrix(MATRIX, normalize="pred")
+
+
 @pytest.mark.parametrize(
     "matrix, labels, message",
     [

@@ -70,6 +70,7 @@ def test_many_layers_fill_rows(tmp_path):
         ({}, ValueError, "at least one array"),
         ({"a": []}, ValueError, r"activations\['a'\], got an empty array"),
         ([1, 2], TypeError, "expected a dict"),
+        ({"a": ["x"]}, TypeError, r"expected numbers in activations\['a'\], got <U1"),
     ],
 )
 def test_wrong_activations(found, error, message):
