@@ -40,13 +40,13 @@ def assert_equal(found, expected):
 # --- CSV
 
 
-@pytest.mark.parametrize("header", ["", HEADER, HEADER.replace("label", '"label"'), "\ufeff" + HEADER])
+@pytest.mark.parametrize("header", ["", HEADER, HEADER.replace("label", '"label"'), "\ufeff" + HEADER, "\ufeff"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("compressed", [False, True])
 def test_csv(tmp_path, digits, header, end, compressed):
     paths = []
     for i, part in enumerate((digits[:2], digits[2:4])):
-        data = end.join(([header] if header else []) + lines_of(*part)) + (end if i else "")
+        data = header + (end if "label" in header else "") + end.join(lines_of(*part)) + (end if i else "")
         data = data.encode()
         paths.append(tmp_path / f"{i}.csv")
         paths[-1].write_bytes(gzip.compress(data) if compressed else data)

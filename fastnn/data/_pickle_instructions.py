@@ -110,19 +110,25 @@ def _memoize(machine):
     _remember(machine, len(machine.memo))
 
 
+def _recall(machine, index):
+    if index not in machine.memo:
+        raise ValueError(f"expected a value that was kept as number {index}, there is none")
+    machine.stack.append(_settled(machine.memo[index]))
+
+
 @instruction("g")  # GET
 def _get(machine):
-    machine.stack.append(_settled(machine.memo[_int(machine.line(_LONGEST_NUMBER))]))
+    _recall(machine, _int(machine.line(_LONGEST_NUMBER)))
 
 
 @instruction("h")  # BINGET
 def _binget(machine):
-    machine.stack.append(_settled(machine.memo[machine.unpack("B")]))
+    _recall(machine, machine.unpack("B"))
 
 
 @instruction("j")  # LONG_BINGET
 def _long_binget(machine):
-    machine.stack.append(_settled(machine.memo[machine.unpack("<I")]))
+    _recall(machine, machine.unpack("<I"))
 
 
 # --- numbers

@@ -78,6 +78,8 @@ def load(data, where, encoding="latin1", limit=LIMIT):
         raise ValueError(f"{where}: refused at byte {machine.at}: {what}") from None
     except (ArithmeticError, LookupError, TypeError, ValueError, DeprecationWarning, struct.error) as error:
         why = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        if type(error) is IndexError:
+            why = "expected more values, or a mark, before this instruction"
         raise ValueError(f"{where}: damaged pickle at byte {machine.at}: {why}") from error
     return value
 

@@ -13,6 +13,7 @@ from ._streams import opened
 
 COLUMNS = 785
 _AT_ONCE = 4096  # lines
+_BOM = "\xef\xbb\xbf"  # of UTF-8, as spreadsheets write it
 _LONGEST = 1 << 14  # bytes of a line: 785 numbers of 3 digits, with room for spaces
 
 
@@ -56,6 +57,8 @@ def _read(path):
     with opened(path) as stream:
         number, lines = 1, _lines(stream, path, 1)
         while lines:
+            if number == 1:
+                lines[0] = lines[0].removeprefix(_BOM)
             skipped = number == 1 and _is_header(lines[0], path)
             parts.append(_parse(lines[skipped:], path, number + skipped))
             number += len(lines)
@@ -77,7 +80,7 @@ def _lines(stream, path, number):
 
 def _is_header(line, path):
     """Whether a first line has names in it: its first entry is not a number."""
-    first, *_, last = (entry.strip().strip('"') for entry in (line.removeprefix("\xef\xbb\xbf") + ",").split(",")[:COLUMNS])
+    first, *_, last = (entry.strip().strip('"') for entry in (line + ",").split(",")[:COLUMNS])
     if last.lower() in ("label", "class"):
         raise ValueError(f"{path}: line 1: expected the label first, got it last")
     return bool(first) and not first.lstrip("+-").replace(".", "").isdecimal()
