@@ -23,10 +23,19 @@ import fastnn as fnn
 
 lesson = Lesson(__file__)
 
-path = lesson.data or os.environ.get("FASTNN_CIFAR10")
-if path:
-    images = fnn.data.cifar10(path)
-else:
+
+def photographs(*folders):
+    """CIFAR-10 from the first of some folders that has it; None if none has."""
+    for folder in filter(None, folders):
+        try:
+            return fnn.data.cifar10(folder)
+        except FileNotFoundError as error:  # `--data` may as well be the folder of MNIST
+            print(error)
+    return None
+
+
+images = photographs(lesson.data, os.environ.get("FASTNN_CIFAR10"))
+if images is None:
     print("no CIFAR-10 here: get it from https://www.cs.toronto.edu/~kriz/cifar.html and name its folder with --data")
     images = fnn.data.generated_cifar10(2000 if lesson.quick else 5000, 1000, noise=0.5, seed=0)
 print(images)

@@ -22,11 +22,14 @@ def main():
     """Run the lessons and return the exit code."""
     parser = argparse.ArgumentParser(description="Run all lessons of the course")
     parser.add_argument("out", nargs="?", type=Path, default=Path("out", "course"), help="folder for pictures and output")
-    parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files (default: $FASTNN_DATA)")
+    parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files (default: $FASTNN_DATA) and other data")
     parser.add_argument("--quick", action="store_true", help="reduced runs")
     parser.add_argument("--only", nargs="+", type=int, metavar="N", help="numbers of lessons")
     arguments = parser.parse_args()
-    scripts = [path for path in sorted(FOLDER.glob("[0-9]*.py")) if not arguments.only or int(path.stem[:2]) in arguments.only]
+    scripts = {int(path.stem[:2]): path for path in sorted(FOLDER.glob("[0-9]*.py"))}
+    if unknown := set(arguments.only or ()) - set(scripts):
+        parser.error(f"argument --only: expected numbers of lessons, {min(scripts)} to {max(scripts)}, got {min(unknown)}")
+    scripts = [path for number, path in scripts.items() if not arguments.only or number in arguments.only]
     options = (["--data", arguments.data] if arguments.data else []) + (["--quick"] if arguments.quick else [])
     arguments.out.mkdir(parents=True, exist_ok=True)
 

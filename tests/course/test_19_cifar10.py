@@ -43,3 +43,9 @@ def test_training(ran):
 
 def test_pictures(ran):
     ran.assert_pictures("samples", "augmented", "curves", "confusion")
+
+
+def test_a_folder_of_other_data(run_lesson, tmp_path, monkeypatch):
+    monkeypatch.delenv("FASTNN_CIFAR10", raising=False)
+    printed = run_lesson("19_cifar10", "--data", str(tmp_path)).printed
+    assert f"CIFAR-10: missing in {tmp_path}" in printed and "no CIFAR-10 here" in printed
