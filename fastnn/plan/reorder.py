@@ -46,7 +46,7 @@ class Reorder(Op):
 
     def __init__(self, name, layer, inputs, out, axes):
         super().__init__(name, layer, inputs, out)
-        self.axes = merged(axes)
+        self.given, self.axes = axes, merged(axes)
 
     def forward(self, program, training):
         self._move(program, program.value(self.out), program.value(self.x), self.axes)
@@ -72,8 +72,8 @@ class Reorder(Op):
         Samples are taken into lanes as planes of some channels, [pixels][channels], whatever they are.
         """
         channels, positions = self.x.root.channels, self.x.root.positions
-        # Strides in a sample, (channels, positions), instead of in a block, (positions, channels).
-        axes = merged((size, stride // channels + stride % channels * positions) for size, stride in self.axes)
+        # Strides in a sample, (channels, positions), instead of in a block, (positions, channels): other axes merge.
+        axes = merged((size, stride // channels + stride % channels * positions) for size, stride in self.given)
         if len(axes) == 1:
             plane = 1, 1, self.x.size
         elif len(axes) == 2 and axes[0][1] == 1:

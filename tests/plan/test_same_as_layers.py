@@ -1,5 +1,8 @@
 """Steps and predictions of plans are those of the layers: every layer, loss, optimizer, kind of data and size of batch."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 
@@ -730,7 +733,7 @@ def test_rate_of_dropout_changes(rng, pair):
 
 
 def test_channels_last_images(rng, pair, close):
-    """Images as most files have them, in bytes: trained in epochs, augmented or not, and predicted."""
+    """Images as most files have them, in bytes: trained in epochs, and predicted."""
     layers = fnn.Permute(3, 1, 2), fnn.Conv2d(3, 4, 3, rng=0), fnn.ReLU(), fnn.Flatten(), fnn.Dense(192, 4, rng=1)
     both = pair(fnn.Sequential(*layers))
     images, labels = rng.integers(0, 256, (37, 10, 8, 3), np.uint8), rng.integers(0, 4, 37)
@@ -740,6 +743,21 @@ def test_channels_last_images(rng, pair, close):
         both.check(gradients=False)
         close(*both.each("predict", x), np.float32, "predictions")
         assert "0 Permute" not in [step.label for step, _ in both.planned._plan.chains.steps]  # done on the way into lanes
+
+
+@pytest.mark.parametrize("dims", [*itertools.permutations((1, 2, 3)), (1, 2), (2, 1)], ids=str)
+@pytest.mark.parametrize("shape", [(2, 6, 5), (1, 3, 4), (4, 1, 3), (3, 5, 1)], ids=str)
+def test_any_permutation_of_the_samples(shape, dims, rng, pair, close):
+    d, shape = np.float64, shape[: len(dims)]
+    permute = fnn.Permute(*dims)
+    channels, *plane = permute.output_shape(shape)
+    make = fnn.Conv2d if plane[1:] else fnn.Conv1d
+    both = pair(fnn.Sequential(permute, make(channels, 4, 3, padding=1, dtype=d, rng=0), fnn.Flatten()))
+    for samples in (9, 20):
+        x, y = batch(rng, shape, samples, d, 4 * math.prod(plane))
+        both.step(x, y)
+        both.check()
+        close(*both.each("predict", x), d, "predictions")
 
 
 def test_lambdas_with_gradients(rng, pair, close):
