@@ -158,13 +158,13 @@ def uniform(shape, low, high, *, rng=None, dtype=np.float32):
     return rng.uniform(low, high, shape).astype(dtype)
 
 
-def normal(shape, std=0.01, mean=0.0, *, rng=None, dtype=np.float32):
+def normal(shape, *, mean=0.0, std=0.01, rng=None, dtype=np.float32):
     """Drawn from N(mean, std**2).
 
     Parameters
     ----------
     shape : int or tuple of int
-    std, mean : float
+    mean, std : float
     rng, dtype
         As for `uniform`.
 

@@ -69,7 +69,7 @@ def test_spread(name, shape):
 
 
 def test_normal_has_a_mean_and_uniform_two_bounds():
-    assert abs(init.normal(100_000, 2.0, 7.0, rng=0).mean() - 7) < 0.05
+    assert abs(init.normal(100_000, std=2.0, mean=7.0, rng=0).mean() - 7) < 0.05
     values = init.uniform((100_000,), 3, 5, rng=0)
     assert values.min() >= 3 and values.max() <= 5 and abs(values.mean() - 4) < 0.02
 
@@ -205,7 +205,8 @@ def test_initialize_changes_nothing_when_something_is_wrong():
         (lambda: init.xavier_uniform((3, 4), gain=-1), ValueError, "xavier_uniform: gain must be at least 0"),
         (lambda: init.xavier_uniform((3, 4), rng="seed"), TypeError, "xavier_uniform: rng must be None, an int or"),
         (lambda: init.lecun_normal((3, 4), dtype=int), TypeError, "lecun_normal: dtype must be float32 or float64"),
-        (lambda: init.normal(3, -1), ValueError, "normal: std must be at least 0, got -1"),
+        (lambda: init.normal(3, 0.0, 0.01), TypeError, "positional"),  # which comes first, mean or std?
+        (lambda: init.normal(3, std=-1), ValueError, "normal: std must be at least 0, got -1"),
         (lambda: init.uniform(3, 1, 0), ValueError, "uniform: low must be at most high=0.0, got 1.0"),
         (lambda: init.constant(3, None), TypeError, "constant: value must be a number"),
         (lambda: init.zeros((3, -1)), ValueError, "zeros: shape must be at least 0"),

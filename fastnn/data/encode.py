@@ -44,6 +44,8 @@ def one_hot(labels, classes=None, dtype=np.float32):
     if classes is None:
         if not labels.size:
             raise ValueError("one_hot: expected classes where there are no labels")
+        if labels.min() < 0:
+            raise ValueError(f"one_hot: expected labels of at least 0, got {labels.min()}")
         classes = int(labels.max()) + 1
     classes = as_int(classes, "one_hot: classes", 1)
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
