@@ -1,6 +1,7 @@
 """A plan and the layers one by one give the same losses, gradients, statistics and predictions, whatever the network."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -22,14 +23,12 @@ def random_layers(rng, shape, dtype, depth, inside_residual=False):
         if kind == "dense":
             layer = fnn.Dense(C, int(rng.integers(1, 30)), bias=bool(rng.integers(2)), dtype=dtype, rng=rng)
         elif kind == "norm":
-            make = {1: fnn.BatchNorm1d, 2: fnn.BatchNorm1d, 3: fnn.BatchNorm2d}[len(shape)]
-            layer = make(C, affine=bool(rng.integers(2)), momentum=None if rng.integers(2) else 0.2, dtype=dtype)
-            for name in layer.params:
-                layer.params[name] = rng.standard_normal(C).astype(dtype)
+            layer = random_norm(rng, shape, dtype)
         elif kind == "act":
             slope = float(rng.uniform(0, 0.5))
             choices = [fnn.ReLU(), fnn.ReLU(), fnn.Tanh(), fnn.Sigmoid(), fnn.LeakyReLU(slope)]
             choices += [fnn.ELU(slope), fnn.GELU(), fnn.GELU("tanh"), fnn.SiLU(), fnn.Softplus(1 + slope), fnn.ReLU6()]
+            choices += [fnn.Hardtanh(-slope, 1), fnn.LogSoftmax(1)]
             layer = choices[rng.integers(len(choices))]
         elif kind == "conv":
             one = len(shape) == 2
@@ -49,7 +48,7 @@ def random_layers(rng, shape, dtype, depth, inside_residual=False):
             branches = [make(C, int(rng.integers(1, 5)), 1, dtype=dtype, rng=rng), fnn.ReLU(), fnn.Identity()]
             layer = fnn.Concat(*(branches[i] for i in rng.permutation(3)[: rng.integers(1, 4)]))
         elif kind == "reshape":
-            size = int(np.prod(shape))
+            size = math.prod(shape)
             first = int(rng.choice([n for n in range(1, min(size, 40) + 1) if size % n == 0]))
             second = int(rng.choice([n for n in range(1, min(size // first, 40) + 1) if size // first % n == 0]))
             layer = fnn.Reshape(first, second, -1) if rng.integers(2) else fnn.Reshape(first, -1)
@@ -59,15 +58,17 @@ def random_layers(rng, shape, dtype, depth, inside_residual=False):
             if min(shape[1:]) < 3:
                 continue
             dims = "1d" if len(shape) == 2 else "2d"
-            choice = rng.integers(3)
+            choice = rng.integers(4)
             kernel, stride = int(rng.integers(2, 4)), int(rng.integers(1, 4))
             padding = int(rng.integers(0, kernel // 2 + 1))
             if choice == 0:
                 layer = getattr(fnn, f"MaxPool{dims}")(kernel, stride, padding, ceil_mode=bool(rng.integers(2)))
             elif choice == 1:
                 layer = getattr(fnn, f"AvgPool{dims}")(kernel, stride, padding, count_include_pad=bool(rng.integers(2)))
-            else:
+            elif choice == 2:
                 layer = getattr(fnn, f"AdaptiveAvgPool{dims}")(int(rng.integers(1, min(shape[1:]) + 1)))
+            else:
+                layer = getattr(fnn, f"LPPool{dims}")(int(rng.integers(1, 3)), kernel, stride, bool(rng.integers(2)))
         else:
             if inside_residual:
                 continue
@@ -84,6 +85,27 @@ def random_layers(rng, shape, dtype, depth, inside_residual=False):
         layers.append(layer)
         shape = layer.output_shape(shape)
     return layers, shape
+
+
+def random_norm(rng, shape, dtype):
+    """A normalization for samples of `shape`, with random parameters."""
+    C, size, planes = shape[0], math.prod(shape), len(shape) > 1
+    affine, bias, kind = bool(rng.integers(2)), bool(rng.integers(2)), rng.integers(6)
+    groups = int(rng.choice([g for g in range(1, C + 1) if C % g == 0]))
+    axes = shape[1:] if planes and rng.integers(2) else shape
+    if kind == 0 and planes:
+        alpha, beta = rng.uniform(0, 2), rng.choice([0.5, 0.6, 0.75, 1.0])
+        return fnn.LocalResponseNorm(int(rng.integers(1, 6)), float(alpha), float(beta), k=1.0)
+    if kind == 1 and size // groups > 2:  # of two values or one, nothing is left but rounding errors
+        layer = fnn.GroupNorm(groups, C, affine=affine, bias=bias, dtype=dtype)
+    elif kind == 2 and math.prod(axes) > 2:
+        layer = fnn.LayerNorm(axes, elementwise_affine=affine, bias=bias, dtype=dtype)
+    else:
+        make = {1: fnn.BatchNorm1d, 2: fnn.BatchNorm1d, 3: fnn.BatchNorm2d}[len(shape)]
+        layer = make(C, affine=affine, bias=bias, momentum=None if rng.integers(2) else 0.2, dtype=dtype)
+    for name, array in layer.params.items():
+        layer.params[name] = rng.standard_normal(array.shape).astype(dtype)
+    return layer
 
 
 def random_network(seed, dtype):
