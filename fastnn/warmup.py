@@ -70,7 +70,7 @@ def warmup(dtypes=("float32",), progress=True):
     >>> import fastnn as fnn
     >>> found = fnn.warmup("float32", progress=False)                        # doctest: +SKIP
     >>> found.compiled, found.folder                                         # doctest: +SKIP
-    (171, '/root/.cache/fastnn/867fcb6c47239715bdc0')
+    (210, '/root/.cache/fastnn/867fcb6c47239715bdc0')
     """
     dtypes = (dtypes,) if isinstance(dtypes, str) or not hasattr(dtypes, "__iter__") else tuple(dtypes)
     if not dtypes:
