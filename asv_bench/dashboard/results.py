@@ -30,7 +30,7 @@ class Figure(NamedTuple):
 
 @dataclass
 class Run:
-    """All figures of one commit: ``figures[benchmark, parameters]``, parameters as a tuple of Python values."""
+    """All figures of one commit: ``figures[benchmark, parameters]``, parameters as a tuple; None where a benchmark failed."""
 
     commit: str
     date: datetime.datetime  # of the commit
@@ -57,6 +57,10 @@ class Configuration:
     def history(self, benchmark, *parameters):
         """The Figure of each run, None where a run has none."""
         return [run.figures.get((benchmark, parameters)) for run in self.runs]
+
+    def tried(self, benchmark, *parameters):
+        """Whether any run has a result, or a failure, of a benchmark."""
+        return any((benchmark, parameters) in run.figures for run in self.runs)
 
 
 @dataclass
@@ -141,11 +145,14 @@ def _run(result, benchmarks):
         values = result.get_result_value(name, params)
         stats = result.get_result_stats(name, params) if result._stats[name] is not None else [None] * len(values)
         for chosen, value, spread in zip(itertools.product(*params), values, stats):
-            if text.is_figure(value):
+            parameters = tuple(map(_plain, chosen))
+            if value is None:
+                figures[name, parameters] = None
+            elif text.is_figure(value):  # else it is NaN, for what was not to be run
                 spread = spread or {}
                 low, high = (spread.get(quartile) for quartile in ("q_25", "q_75"))
                 figure = Figure(value, low if text.is_figure(low) else value, high if text.is_figure(high) else value)
-                figures[name, tuple(map(_plain, chosen))] = figure
+                figures[name, parameters] = figure
     started = [_when(time) for time in result.started_at.values() if time]
     date = _when(result.date)
     return Run(result.commit_hash, date, max(started, default=date), figures)

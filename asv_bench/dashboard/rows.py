@@ -155,12 +155,13 @@ def _graph(configuration, owner, method, chosen=()):
 
 
 def kernels(configuration, benchmarks):
-    """Rows of the kernels, in the order of the suite."""
+    """Rows of the kernels: of the cases that were run at any commit."""
     rows = []
     for owner, methods in owners(benchmarks).items():
         if "time_kernel" in methods:
             cases = values_of(methods["time_kernel"], "case")
-            rows += [_kernel(configuration, owner, methods, case) for case in cases]
+            tried = [case for case in cases if configuration.tried(f"{owner}.time_kernel", case, "numba")]
+            rows += [_kernel(configuration, owner, methods, case) for case in tried]
     return rows
 
 
@@ -204,6 +205,8 @@ def networks(configuration, benchmarks):
     """Rows of the networks."""
     rows = []
     for owner, methods in owners(benchmarks, "networks").items():
+        if not configuration.tried(f"{owner}.time_step", "numba"):
+            continue
 
         def last(method, *parameters, owner=owner, methods=methods):
             return _last(configuration, owner, methods, method, *parameters)
@@ -255,7 +258,8 @@ def costs(configuration, benchmarks):
                 if method == "peakmem_reference":
                     continue
                 chosen = itertools.product(*(values_of(benchmark, name) for name in benchmark["param_names"]))
-                rows += [_cost(configuration, owner, methods, method, parameters) for parameters in chosen]
+                tried = [parameters for parameters in chosen if configuration.tried(f"{owner}.{method}", *parameters)]
+                rows += [_cost(configuration, owner, methods, method, parameters) for parameters in tried]
     return rows
 
 

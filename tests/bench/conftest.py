@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+collect_ignore = ["synthetic.py"]  # it has no doctests, and needs asv
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -162,7 +162,8 @@ def test_within_noise_nothing_changed(made):
 
 
 def test_a_single_run(made):
-    assert "no other run yet" in made(1, {}).source
+    page = made(1, {})
+    assert "no other commit with results yet" in page.source and "slower," not in page.source
 
 
 def test_moves_need_distance_between_the_quartiles(dashboard):
@@ -189,10 +190,27 @@ def test_all_of_a_kernel_failed(made, synthetic):
     assert drop_titles(page.row("kernels", "conv2d_forward", "vgg"))[2:] == ["–"] * 5 + ["", "–"]
 
 
-def test_nan_is_missing(made, synthetic, monkeypatch):
+def test_what_was_never_to_be_run_has_no_row(made, synthetic, monkeypatch):
     original = synthetic.value_of
-    monkeypatch.setattr(synthetic, "value_of", lambda name, *rest: float("nan") if "Im2col" in name else original(name, *rest))
-    assert drop_titles(made().row("kernels", "im2col", "vgg"))[2:7] == ["–"] * 5
+
+    def chosen(name, params, *rest):  # asv stores NaN for what --bench does not choose
+        return original(name, params, *rest) if "vgg" in params or "Mlp" in params else float("nan")
+
+    monkeypatch.setattr(synthetic, "value_of", chosen)
+    page = made()
+    assert [row[1] for row in page.tables["kernels"][1:]] == ["vgg"] * 2
+    assert "networks" not in page.tables and len(page.tables["costs"]) == 2
+
+
+def test_nan_in_the_last_run_is_missing(made, synthetic, monkeypatch):
+    original = synthetic.value_of
+
+    def some(name, params, commit, speed):
+        return float("nan") if "Im2col" in name and commit == 2 else original(name, params, commit, speed)
+
+    monkeypatch.setattr(synthetic, "value_of", some)
+    cells = drop_titles(made().row("kernels", "im2col", "vgg"))
+    assert cells[2:7] == ["–"] * 5
 
 
 def test_a_suite_without_most_of_it(made, synthetic):
