@@ -103,8 +103,9 @@ lesson.picture(figure, "gates", "Three gates. Shaded: where the neuron says 1. F
 # Add the second and the third: $w_1 + w_2 + 2b > 0$. Add the first and the fourth: $w_1 + w_2 + 2b \le 0$. Both cannot
 # hold, whatever the weights. Minsky and Papert's book *Perceptrons* (1969) is about such limits.
 #
-# The way out is a second layer. XOR is "at least one, but not both": OR *and* NAND. So two neurons look at the inputs, and
-# a third one looks at what these two say.
+# The way out is a second layer. XOR is "at least one, but not both": OR *and* NAND. So two neurons look at the inputs,
+# and a third one looks at what these two say. Neurons like the first two, whose answers only other neurons see, are
+# called *hidden*; together they are a *layer*.
 
 
 # %%

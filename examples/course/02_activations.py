@@ -8,8 +8,8 @@
 #
 # Why a function at all? Because layers without one are no use in a row: a weighted sum of weighted sums is a weighted sum
 # again. Nearly any function that bends will do, in principle: with enough hidden neurons, every one that is not a
-# polynomial lets a network come as near as you like to whatever is continuous (Leshno and others, 1993). The choice decides
-# how well it learns.
+# polynomial lets a network come as near as you like to any continuous function on a bounded region (Leshno and others,
+# 1993). The choice decides how well it learns.
 #
 # All functions here take arrays and treat each entry by itself; only softmax, at the end, does not.
 #
@@ -251,8 +251,9 @@ print("softmax of 0.3, 2.9, 4.0:", p, "with the sum", p.sum())
 # %% [markdown]
 # ### Its derivatives
 #
-# There are three outputs and three inputs here, so nine derivatives: a table with $\partial p_k / \partial x_c$ in row $k$
-# and column $c$, called the *Jacobian*. The shortest way to it goes over the logarithm. With $S = \sum_j e^{x_j}$,
+# There are three outputs and three inputs here, so nine derivatives: a table with $\partial p_k / \partial x_c$ in row
+# $k$ and column $c$, called the *Jacobian*. (The round ∂ marks a *partial* derivative: only $x_c$ moves, the other inputs
+# stay.) The shortest way to it goes over the logarithm. With $S = \sum_j e^{x_j}$,
 #
 # $$ \log p_k = x_k - \log S . $$
 #
@@ -265,7 +266,9 @@ print("softmax of 0.3, 2.9, 4.0:", p, "with the sum", p.sum())
 # On the diagonal that is $p_k (1 - p_k)$, like the sigmoid's, and elsewhere $-p_k p_c$: what one class wins the others
 # lose. All rows and columns have the sum 0.
 #
-# Backpropagation needs no table, only its product with the slopes `dout` that come from behind:
+# Backpropagation needs no table, only a product with it. From the layers behind come slopes with respect to the outputs;
+# we call them `dout`. What goes on to the layers in front are the slopes with respect to the inputs, `dx`. All outputs
+# that an input acts on add to its slope:
 #
 # ```math
 # \mathrm{dx}_c = \sum_k \mathrm{dout}_k \, p_k (\delta_{kc} - p_c)
@@ -359,7 +362,7 @@ for axes, (name, (f, slope)) in zip(grid_of_axes.flat, shown.items()):
 for axes in grid_of_axes[-1]:
     axes.set_xlabel("$x$")
 grid_of_axes[0, 0].legend()
-lesson.picture(figure, "all", "Activation functions (solid) and their derivatives (dashed)")
+lesson.picture(figure, "all", "Activation functions (solid) and derivatives (dashed). Where these are 0, nothing is learned")
 
 # %% [markdown]
 # Compare the dashed lines. Step and sign have nothing to learn by. Sigmoid, tanh and softmax have a bump: they learn in the

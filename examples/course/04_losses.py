@@ -81,9 +81,9 @@ print(f"mean squared error      {mean_squared_error(y, t):.8f}, if it says 7 {me
 #
 # $$ E = -\sum_k t_k \log y_k, \qquad \frac{\partial E}{\partial y_k} = -\frac{t_k}{y_k} . $$
 #
-# Probability 1 costs 0, 1/2 costs 0.69, 1/10 costs 2.30. It is the natural logarithm. And probability 0 costs infinitely
-# much, with a division by 0 in the gradient. Hence the usual trick to add something tiny, $10^{-7}$, before the logarithm
-# is taken. No sample can cost more than 16.1 then.
+# Probability 1 costs 0, 1/2 costs 0.69, 1/10 costs 2.30. It is the natural logarithm, as everywhere in this course; some
+# write $\ln$. And probability 0 costs infinitely much, with a division by 0 in the gradient. Hence the usual trick to add
+# something tiny, $10^{-7}$, before the logarithm is taken. No sample can cost more than 16.1 then.
 
 
 # %%
@@ -110,8 +110,8 @@ print(f"the highest loss there is: {-np.log(eps):.4f}")
 #
 # Take two classes and let $p$ be the probability of the right one, $p = \sigma(x)$, where the score $x$ comes from the
 # network. The sum of squares is $(1 - p)^2 + (1 - p)^2$, half of it $(1 - p)^2$. On the left both losses, on the right
-# their slopes, with respect to the score. These follow from the chain rule: slope with respect to $p$ times
-# $\partial p / \partial x = p (1 - p)$.
+# their slopes, with respect to the score. These follow from the chain rule ([lesson 6](#6-backpropagation-by-hand)):
+# slope with respect to $p$ times $\partial p / \partial x = p (1 - p)$.
 
 # %%
 p = np.linspace(0.002, 0.998, 499)

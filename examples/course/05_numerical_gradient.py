@@ -54,7 +54,7 @@ for x in (5.0, 10.0):
     axes.plot(x, f(x), "ko")
 axes.set(xlabel="$x$", ylabel="$f(x)$")
 axes.legend()
-lesson.picture(figure, "tangents", "A function and the lines with its slope at 5 and at 10")
+lesson.picture(figure, "tangents", "A function and its tangents at 5 and at 10: near the point, line and curve are nearly one")
 
 # %% [markdown]
 # ## How small is small?
@@ -129,10 +129,10 @@ print("gradient at (3, 4):", g)
 
 # %% [markdown]
 # What does the gradient tell? For a small step $s$ the slopes add up,
-# $f(x + s) \approx f(x) + \sum_i \frac{\partial f}{\partial x_i} s_i$. The sum is the product of gradient and step. Among
-# all steps of one length it is largest for the step that points along the gradient, and smallest for the opposite one. So
-# *the gradient points uphill, where it is steepest, and minus the gradient points downhill*. Its length says how steep it
-# is.
+# $f(x + s) \approx f(x) + \sum_i \frac{\partial f}{\partial x_i} s_i$. The sum is the scalar product of gradient and
+# step. Among all steps of one length it is largest for the step that points along the gradient, and smallest for the
+# opposite one. So *the gradient points uphill, where it is steepest, and minus the gradient points downhill*. Its length
+# says how steep it is.
 
 # %%
 grid = np.linspace(-2, 2, 13)
@@ -234,9 +234,8 @@ print("gradient of the loss:")
 print(dweight)
 
 # %% [markdown]
-# The sign of each entry is an instruction. Where it is negative, a larger weight lowers the loss: these are the weights of
-# class
-# 2. All others should shrink. A hundred steps of descent do so.
+# The sign of each entry is an instruction. Where it is negative, a larger weight lowers the loss: these are the weights
+# that belong to class 2. All others should shrink. A hundred steps of descent do so.
 
 # %%
 trained = gradient_descent(loss, weight, rate=0.5, steps=100)[-1]

@@ -75,7 +75,7 @@ axes.plot(outputs, label="output")
 axes.axhline(target, color="black", linestyle="--", label="target")
 axes.set(xlabel="step", ylabel="$y$", ylim=(0, 0.6))
 axes.legend()
-lesson.picture(figure, "one_neuron", "One neuron learns one number")
+lesson.picture(figure, "one_neuron", "One neuron learns one number: the nearer it comes, the shorter its steps")
 
 # %% [markdown]
 # ## The chain rule for many variables

@@ -50,10 +50,11 @@ print("training rows", train_x.shape, "test rows", test_x.shape)
 # %% [markdown]
 # ## Logistic regression
 #
-# One neuron with a sigmoid. The gradient of the cross-entropy is $\partial L / \partial a = y - t$
-# ([lesson 12](#12-classification-on-small-tables) derives it), so with all rows in each step, *full-batch*,
+# One neuron with a sigmoid, $a = \sum_i w_i x_i$ and $y = \sigma(a)$, trained by the binary cross-entropy. Its slope
+# $(y - t) / (y (1 - y))$ ([lesson 4](#4-loss-functions)), times the sigmoid's $y (1 - y)$, leaves
+# $\partial E / \partial a = y - t$. So, with the mean over all $N$ rows in each step, *full-batch*,
 #
-# $$ \frac{\partial L}{\partial w_i} = \frac{1}{N} \sum_n (y_n - t_n)\, x_{ni} . $$
+# $$ \frac{\partial E}{\partial w_i} = \frac{1}{N} \sum_n (y_n - t_n)\, x_{ni} . $$
 #
 # The loss is printed ten times on the way. With a rate that is small enough a full-batch loss can only fall; where it rises,
 # the rate is too large, or the gradient is wrong. So that is worth a warning.
@@ -98,7 +99,8 @@ print(dict(zip(["gre", "gpa", "rank 1", "rank 2", "rank 3", "rank 4"], weight.ro
 print(f"test accuracy {accuracy:.3f}")
 
 # %% [markdown]
-# The weights can be read: both grades help, and a better college helps more than either. To guess "refused" for everybody
+# The weights can be read. One standard deviation more in a grade adds its weight to $a$; another rank adds the difference
+# of two weights. Both grades help, and from the worst rank to the best it helps most. To guess "refused" for everybody
 # would be right for 68 % of the 400; no method gets far above 70 %, because the table does not say enough.
 #
 # And with a rate that is far too large:
@@ -142,7 +144,7 @@ print(f"largest difference in a weight: {np.abs(neuron.params['weight'][0] - wei
 # ## Two layers
 #
 # A hidden layer lets the grades count differently for different ranks. The backward pass is that of
-# [lesson 6](#6-backpropagation-by-hand), for all rows at once.
+# [lesson 6](#6-backpropagation-by-hand), for all rows at once, and begins with $y - t$ as above.
 
 # %%
 network = fnn.Sequential(
@@ -169,7 +171,11 @@ print(f"test accuracy {network_accuracy:.3f}")
 print(f"largest difference from the losses by hand: {np.abs(np.subtract(by_hand.losses, network_report.losses)).max():.1e}")
 
 # %%
-figure = fnn.plot.learning_curves({"one neuron": neuron_report.losses, "two layers": network_report.losses})
+figure, axes = lesson.subplots(width=5.2)
+for name, losses in {"one neuron": neuron_report.losses, "two layers": network_report.losses}.items():
+    axes.plot(range(EPOCHS // 10, EPOCHS + 1, EPOCHS // 10), losses, ".-", label=name)
+axes.set(xlabel="epoch", ylabel="loss")
+axes.legend()
 lesson.picture(
     figure, "losses", "The ten losses printed by each of the two; the larger network finds a little more in the table"
 )

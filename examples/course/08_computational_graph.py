@@ -228,7 +228,7 @@ class Dense:
 # [lesson 4](#4-loss-functions). For one sample with the scores $x_1 \dots x_C$, the probabilities $p_c$ and the targets
 # $t_c$,
 #
-# $$ p_c = \frac{e^{x_c}}{\sum_k e^{x_k}}, \qquad L = -\sum_c t_c \log p_c . $$
+# $$ p_c = \frac{e^{x_c}}{\sum_k e^{x_k}}, \qquad E = -\sum_c t_c \log p_c . $$
 #
 # Going back in two steps, the loss gives $\mathrm{dp}_c = -t_c / p_c$. Softmax has the derivatives
 # $\partial p_k / \partial x_c = p_k (\delta_{kc} - p_c)$ of [lesson 2](#2-activation-functions), with $\delta_{kc}$ = 1 for

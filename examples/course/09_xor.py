@@ -4,7 +4,8 @@
 # [Lesson 1](#1-the-perceptron) wired XOR by hand. Here a network finds weights by itself: two inputs, three hidden neurons,
 # one output, $\tanh$ behind both layers,
 #
-# $$ z = \tanh(x\, w^{(1)} + b^{(1)}), \qquad y = \tanh(z\, w^{(2)} + b^{(2)}), \qquad E = (y - t)^2 . $$
+# $$ a^{(1)} = x\, w^{(1)} + b^{(1)}, \quad z = \tanh a^{(1)}, \qquad
+# a^{(2)} = z\, w^{(2)} + b^{(2)}, \quad y = \tanh a^{(2)}, \qquad E = (y - t)^2 . $$
 #
 # Three hidden neurons are one more than XOR needs. With two, every neuron has to take its part, and from unlucky initial
 # values none can change over; the third is slack, and slack makes learning easier.

@@ -3,7 +3,7 @@
 #
 # The loss that we want small is the mean over all training samples, and its gradient is the mean of theirs:
 #
-# $$ L = \frac{1}{N} \sum_n L_n, \qquad \frac{\partial L}{\partial w} = \frac{1}{N} \sum_n \frac{\partial L_n}{\partial w} . $$
+# $$ E = \frac{1}{N} \sum_n E_n, \qquad \frac{\partial E}{\partial w} = \frac{1}{N} \sum_n \frac{\partial E_n}{\partial w} . $$
 #
 # One step with this gradient costs a pass over all $N$ samples, an *epoch*. But a mean can be estimated from a few samples: a
 # *mini-batch* of $B$ drawn at random has the same expectation, and a standard deviation that shrinks like $1/\sqrt B$. It
@@ -105,11 +105,12 @@ for B in (N, 128, 64, 32, 1):
     )
 
 # %% [markdown]
-# Per *epoch* small batches win by far: more steps. Per *step* the exact gradient is no worse, on the right. What decides is
-# the time, and there the processor has its say: a batch of 128 takes far less than 128 times as long as a single sample,
-# because matrices that are multiplied at once use its vector units, and weights that are read once serve all samples. Hence
-# mini-batches: as small as the arithmetic allows without waste. Single samples fall behind again: at this rate their steps
-# are wild, and what one sample taught, the next ones undo. They would need a smaller rate, and so more epochs.
+# Per *epoch*, on the left of the picture below, mini-batches win by far: they make more steps. Per *step*, on the right,
+# they hardly differ, and the larger ones are a little ahead. What decides is the time, and there the processor has its
+# say: a batch of 128 takes far less than 128 times as long as a single sample, because matrices that are multiplied at
+# once use its vector units, and weights that are read once serve all samples. Hence mini-batches: as small as the
+# arithmetic allows without waste. Single samples fall behind again: at this rate their steps are wild, and what one
+# sample taught, the next ones undo. They would need a smaller rate, and so more epochs.
 
 # %%
 figure, (left, right) = lesson.subplots(1, 2, sharey=True)
@@ -123,7 +124,7 @@ left.set_xlabel("epochs")
 right.set_xlabel("steps")
 left.set_ylabel("training loss")
 left.legend(fontsize=8)
-lesson.picture(figure, "curves", "The same five runs, by epochs and by steps")
+lesson.picture(figure, "curves", "The same five runs. By epochs batches of 32 lead; by steps the mini-batches fall as one")
 
 # %% [markdown]
 # ## Keeping or dropping the ragged batch
@@ -141,4 +142,4 @@ for drop_last in (False, True):
     print(f"last batch {'dropped' if drop_last else 'kept   '}: loss {history['loss'][-1]:.4f}")
 
 figure = fnn.plot.learning_curves(ragged, ["loss"])
-lesson.picture(figure, "ragged", "The ragged last batch kept and dropped")
+lesson.picture(figure, "ragged", "The ragged last batch kept and dropped: one step in eight, and little else")

@@ -5,11 +5,12 @@
 # and for a good reason. Say that the data are a function plus noise, $t = f(x) + \varepsilon$ with mean 0 and variance
 # $\sigma^2$. Then the expected loss of a prediction $y(x)$ is
 #
-# $$ \mathbb{E}\,(y - t)^2 = (y - f)^2 + \sigma^2 : $$
+# $$ \mathbb{E}\,(y - t)^2 = (y - f)^2 + \sigma^2 , $$
 #
-# smallest where the network is the function, and even there not 0 but $\sigma^2$. Nobody can predict the noise. An error far
-# above $\sigma^2$ means that the network has not yet learned, and one below it *on the training data* that it has begun to
-# learn the noise by heart.
+# for $y - t = (y - f) - \varepsilon$, and the mean of $2 (y - f) \varepsilon$ is 0. It is smallest where the network is
+# the function, and even there not 0 but $\sigma^2$. Nobody can predict the noise. An error far above $\sigma^2$ means
+# that the network has not yet learned, and one below it *on the training data* that it has begun to learn the noise by
+# heart.
 
 # %%
 import numpy as np
@@ -89,8 +90,9 @@ lesson.picture(
 # = 2 \sum_n x_{ni} \Big(\sum_j x_{nj} w_j - t_n\Big) = 0
 # \quad\Longleftrightarrow\quad X^\top X\, w = X^\top t , $$
 #
-# the *normal equations*: as many linear equations as weights. The table holds sixteen flats, invented for this page: area in
-# square metres, rooms, minutes to the centre, and the rent.
+# the *normal equations*: as many linear equations as weights. ($X$ is the table with its constant column, `A` in the
+# code.) The table holds sixteen flats, invented for this page: area in square metres, rooms, minutes to the centre, and
+# the rent.
 
 # %%
 TABLE = np.array([
@@ -158,3 +160,7 @@ for i in range(len(rent)):
 left_out = {name: root_mean_square(errors) for name, errors in left_out.items()}
 for name in fit:
     print(f"{name:8s} error on the flats it was fitted to {fit[name]:6.2f}, on those left out {left_out[name]:6.2f}")
+
+# %% [markdown]
+# The network comes within a unit of the flats it knows, and is worse than the line on those it does not. Sixteen rows are too
+# few for it, and rents here are nearly linear. Try the simplest model first; a network has to earn its weights.

@@ -31,10 +31,10 @@ X = (hours - hours.mean(axis=0)) / hours.std(axis=0)
 # *Logistic regression*: one neuron with a sigmoid, $y = \sigma(a)$, $a = \sum_i x_i w_i + b$, and the binary cross-entropy of
 # [lesson 4](#4-loss-functions). Their gradients cancel to something simple, since $\sigma' = y (1 - y)$:
 #
-# $$ L = -t \ln y - (1 - t) \ln (1 - y), \qquad
-# \frac{\partial L}{\partial a} = \Big(-\frac{t}{y} + \frac{1 - t}{1 - y}\Big)\, y (1 - y) = y - t . $$
+# $$ E = -t \log y - (1 - t) \log (1 - y), \qquad
+# \frac{\partial E}{\partial a} = \Big(-\frac{t}{y} + \frac{1 - t}{1 - y}\Big)\, y (1 - y) = y - t . $$
 #
-# The gradient is the error of the answer. So $\partial L / \partial w_i = (y - t)\, x_i$.
+# The gradient is the error of the answer. So $\partial E / \partial w_i = (y - t)\, x_i$.
 
 
 # %%
@@ -55,7 +55,7 @@ print("probabilities to pass", probabilities.round(2))
 
 # %% [markdown]
 # In fastnn, `BCEWithLogitsLoss` takes the sigmoid into the loss, which keeps it exact where $y$ is so near to 0 or 1 that
-# the logarithm would overflow. The network then ends in $a$, the *logit*.
+# it is rounded to it, with an infinite logarithm. The network then ends in $a$, the *logit*.
 
 # %%
 neuron = fnn.Dense(2, 1, dtype=np.float64)
@@ -103,8 +103,9 @@ for threshold in (0.1, 0.3, 0.5, 0.7, 0.9):
     print(f"   {threshold}       {tn:2d} {fp:2d} {fn:2d} {tp:2d}  ", "".join(f"   {value:.2f}  " for value in figures))
 
 # %% [markdown]
-# A low threshold finds everybody who passes and is often wrong; a high one is right and misses many. `fnn.metrics` has these
-# figures under the names that scikit-learn gave them.
+# A low threshold finds everybody who passes and is often wrong; a high one is right and misses many. (These are the
+# students that the neuron was trained on; twenty are too few to lay some aside, so other students may fare worse.)
+# `fnn.metrics` has these figures under the names that scikit-learn gave them.
 
 # %%
 predicted = (probabilities >= 0.5).astype(int)
@@ -138,11 +139,12 @@ lesson.picture(figure, "threshold", "Left: the border is a line, and the thresho
 # %% [markdown]
 # ## Three classes
 #
-# Twenty-four fruits: mass in grams, diameter in centimetres, class 0 (mandarin), 1 (apple), 2 (lemon). With three neurons, one
-# for each class, and softmax behind them, the gradient has the same form as before. With
-# $y_c = e^{a_c} / \sum_k e^{a_k}$ and $L = -\ln y_t$ for a sample of class $t$,
+# Twenty-four fruits: mass in grams, diameter in centimetres, class 0 (mandarin), 1 (apple), 2 (lemon). With three
+# neurons, one for each class, and softmax behind them, the gradient has the same form as before. With
+# $y_c = e^{a_c} / \sum_k e^{a_k}$ and $E = -\log y_t$ for a sample of class $t$, and with $[c = t]$ for 1 where $c$ is
+# the right class and 0 elsewhere,
 #
-# $$ L = -a_t + \ln \sum_k e^{a_k}, \qquad \frac{\partial L}{\partial a_c} = y_c - [c = t] . $$
+# $$ E = -a_t + \log \sum_k e^{a_k}, \qquad \frac{\partial E}{\partial a_c} = y_c - [c = t] . $$
 
 # %%
 FRUITS = np.array([
@@ -194,5 +196,6 @@ print(fnn.metrics.classification_report(kinds, guesses, target_names=NAMES))
 figure = fnn.plot.decision_regions(
     lambda plane: classifier.predict((plane - center) / spread).argmax(axis=1), measures, kinds, class_names=NAMES
 )
-lesson.picture(figure, "regions", "Mass and diameter of the fruits, and the class predicted at each point of the plane")
-lesson.picture(fnn.plot.confusion_matrix(matrix, NAMES), "confusion", "Rows are true classes, columns predicted ones")
+lesson.picture(figure, "regions", "Mass and diameter of the fruits, and the class predicted at each point: straight borders")
+caption = "Rows are true classes, columns predicted ones: mistakes lie off the diagonal"
+lesson.picture(fnn.plot.confusion_matrix(matrix, NAMES), "confusion", caption)

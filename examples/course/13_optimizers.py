@@ -73,11 +73,12 @@ by_hand = {"SGD": descend(SGD(lr=0.95))}
 report("SGD", by_hand["SGD"])
 
 # %% [markdown]
-# Why 0.95? On this function we can say what a step does: it multiplies $x$ by $1 - \eta/10$ and $y$ by $1 - 2\eta$. At 0.95
-# these are 0.905 and −0.9. A larger rate would make the second factor worse, up to $\eta = 1$, where $y$ no longer shrinks;
-# a smaller one the first. So this is about the best there is: both directions lose a tenth per step, $y$ by jumping from
-# one side to the other. With steepnesses $a < b$ in two directions, the best factor is $(b - a)/(b + a)$, here 19/21. At a
-# ratio of 1,000 it is 0.998, and to lose a tenth takes 50 steps.
+# Why 0.95? On this function we can say what a step does: it multiplies $x$ by $1 - \eta/10$ and $y$ by $1 - 2\eta$. At
+# 0.95 these are 0.905 and −0.9. A larger rate would make the second factor worse, up to $\eta = 1$, where $y$ no longer
+# shrinks; a smaller one the first. So this is about the best there is: both directions lose a tenth per step, $y$ by
+# jumping from one side to the other. In general, with the slope $ax$ along one direction and $by$ along the other,
+# $a < b$, the best rate is $2/(a + b)$ and the factor $(b - a)/(b + a)$, here 19/21. At a ratio of 1,000 it is 0.998, and
+# to lose a tenth takes more than 50 steps.
 #
 # ## Momentum
 #
@@ -104,7 +105,7 @@ report("Momentum", by_hand["Momentum"])
 
 # %% [markdown]
 # A heavy ball also overshoots: it rolls through the lowest point and up the other side. With less momentum it would not.
-# Polyak found the best pair for a valley with steepnesses $a$ and $b$, and its factor per step,
+# Polyak found the best pair for a valley with the slopes $ax$ and $by$, and its factor per step,
 #
 # $$ \sqrt\mu = \frac{\sqrt b - \sqrt a}{\sqrt b + \sqrt a}, \qquad \eta = \frac{4}{(\sqrt a + \sqrt b)^2}, \qquad
 # \text{factor } \sqrt\mu . $$
@@ -481,7 +482,7 @@ for name, values in losses.items():
     axes.semilogy(smooth(values), label=name, linestyle="--" if name in ("Nesterov", "AdamW") else "-")
 axes.set(xlabel="step", ylabel="training loss, smoothed")
 axes.legend()
-lesson.picture(figure, "curves", "The same network and the same batches with seven optimizers")
+lesson.picture(figure, "curves", "One network, the same batches, seven optimizers: SGD starts slowest, then all come together")
 
 # %% [markdown]
 # SGD is slowest at first. Then all seven come together, and in the end less than a percent of accuracy lies between them,

@@ -59,9 +59,9 @@ print("np.convolve              ", np.convolve(x, slope, "valid"))
 # %% [markdown]
 # ## Padding, stride, and the size of the output
 #
-# An output for each place where the window fits entirely is called *valid*; it is shorter than the input. Zeros around the
-# input, $P$ at each end, give the border its share. With $P = (K - 1)/2$ and an odd $K$ the size stays: *same*. A *stride*
-# $S$ moves the window by more than one. Of the $W + 2P - K + 1$ places it takes every $S$-th:
+# An output for each place where the window fits entirely is called *valid*; it is shorter than the input. Zeros around
+# the input, $P$ at each end, give the border its share. With $P = (K - 1)/2$ and an odd $K$ the size stays (at stride 1):
+# *same*. A *stride* $S$ moves the window by more than one. Of the $W + 2P - K + 1$ places it takes every $S$-th:
 #
 # $$ OW = \Big\lfloor \frac{W + 2P - K}{S} \Big\rfloor + 1 . $$
 
@@ -185,18 +185,35 @@ print("out", out.shape, f"largest difference from fnn.Conv2d: {forward_differenc
 # %% [markdown]
 # ## im2col: a convolution as a matrix product
 #
-# Six nested loops are slow in any language that does not compile them. The trick of many libraries (Chellapilla, Puri and
-# Simard 2006): copy each window into a column. Then the filters, as rows of a matrix, times the columns, as another, are all
-# outputs at once. Here is the matrix for a 3 x 3 image and a 2 x 2 window, and what it becomes when each column is added
-# back to where it came from. That is `col2im`; it is no inverse, but the *adjoint*: pixels that lay in several windows come
-# back several times, and so do their gradients.
+# Seven nested loops, over $n, f, c, i, j, kh, kw$, are slow in any language that does not compile them. The trick of many
+# libraries (Chellapilla, Puri and Simard 2006): copy each window into a column, so that row $(c, kh, kw)$ and column
+# $(i, j)$ hold $x_{c,i+kh,j+kw}$. Then the filters, as rows of a matrix, times the columns, as another, are all outputs
+# at once. Here is the matrix for a 3 x 3 image and a 2 x 2 window, and what it becomes when each column is added back to
+# where it came from. That is `col2im`; it is no inverse, but the *adjoint*, the transposed map: pixels that lay in
+# several windows come back several times, and so do their gradients.
+
 
 # %%
+def im2col(x, KH, KW):
+    """Images (N, C, H, W) -> columns (N, C * KH * KW, OH * OW), at stride 1 without padding."""
+    N, C, H, W = x.shape
+    places = [(i, j) for i in range(H - KH + 1) for j in range(W - KW + 1)]
+    return np.stack([x[:, :, i : i + KH, j : j + KW].reshape(N, C * KH * KW) for i, j in places], axis=2)
+
+
+def col2im(col, shape, KH, KW):
+    """Add each column to the places of its window in images of this shape."""
+    N, C, H, W = shape
+    places = [(i, j) for i in range(H - KH + 1) for j in range(W - KW + 1)]
+    x = np.zeros(shape)
+    for number, (i, j) in enumerate(places):
+        x[:, :, i : i + KH, j : j + KW] += col[:, :, number].reshape(N, C, KH, KW)
+    return x
+
+
 small = np.arange(1.0, 10.0).reshape(1, 1, 3, 3)
-col, back = np.empty((1, 4, 4)), np.empty_like(small)
-window = ((2, 2), (1, 1), (0, 0), (1, 1))  # kernel, stride, padding, dilation
-fnn.kernels.im2col.im2col(col, small, *window)
-fnn.kernels.im2col.col2im(back, col, *window)
+col = im2col(small, 2, 2)
+back = col2im(col, small.shape, 2, 2)
 print("image")
 print(small[0, 0])
 print("im2col: one column for each window, one row for each weight")
@@ -205,11 +222,14 @@ print("col2im of that: each pixel times the number of windows it lies in")
 print(back[0, 0])
 
 # %%
-columns = np.empty((2, 3 * 3 * 2, 4 * 4))
-fnn.kernels.im2col.im2col(columns, x4, (3, 2), (1, 1), (0, 0), (1, 1))
+columns = im2col(x4, 3, 2)
 product = weight.reshape(4, -1) @ columns + bias[:, None]
 product_difference = np.abs(product.reshape(out.shape) - out).max()
 print(f"convolution as a matrix product, largest difference: {product_difference:.1e}")
+
+by_kernel, window = np.empty_like(columns), ((3, 2), (1, 1), (0, 0), (1, 1))  # kernel, stride, padding, dilation
+fnn.kernels.im2col.im2col(by_kernel, x4, *window)
+print("the kernel im2col gives the same columns:", np.array_equal(by_kernel, columns))
 
 # %% [markdown]
 # (fastnn's own convolutions make no such copy: the matrix is $KH \cdot KW$ times as large as the image, and moving it costs
@@ -217,8 +237,8 @@ print(f"convolution as a matrix product, largest difference: {product_difference
 #
 # ## Backward
 #
-# Given is $\text{dout}_{n,f,i,j} = \partial L / \partial\, \text{out}_{n,f,i,j}$. Look for each quantity's occurrences in the
-# forward formula and add up: that is all the chain rule asks.
+# Given is $\text{dout}_{n,f,i,j} = \partial E / \partial\, \text{out}_{n,f,i,j}$. Look for each quantity's occurrences in
+# the forward formula and add up: that is all the chain rule asks.
 #
 # The **bias** of filter $f$ is in each output of that filter, with factor 1:
 #
@@ -234,9 +254,9 @@ print(f"convolution as a matrix product, largest difference: {product_difference
 #
 # $$ \text{dx}_{n,c,h,w} = \sum_f \sum_{kh,kw} \text{weight}_{f,c,kh,kw}\; \text{dout}_{n,f,h-kh,w-kw}, $$
 #
-# with dout $= 0$ outside. The minus signs make this a convolution in the mathematical sense. Put $kh' = KH - 1 - kh$, and it
-# is a cross-correlation again: of dout, padded with $K - 1$ zeros on all sides (a *full* convolution), with the filter
-# rotated by 180 degrees.
+# with dout $= 0$ outside. The minus signs make this a convolution in the mathematical sense. Put $kh' = KH - 1 - kh$, and
+# it is a cross-correlation again: of dout, padded with $K - 1$ zeros on all sides (a *full* convolution), with the filter
+# rotated by 180 degrees. ([The backward passes](backward.md#convolution) has stride, padding and dilation too.)
 
 
 # %%

@@ -10,7 +10,7 @@
 # | maximum | $\max_p x_p$ | the winner gets the gradient |
 # | average | $\frac{1}{K} \sum_p x_p$, $K = KH \cdot KW$ | each gets $1/K$ of it |
 # | sum | $\sum_p x_p$ | each gets all of it |
-# | L2 norm | $\sqrt{\sum_p x_p^2}$ | each gets its share $x_p / \text{out}$ |
+# | L2 norm | $\sqrt{\sum_p x_p^2}$ | each gets $x_p / \text{out}$ times it |
 #
 # ## Forward
 #
@@ -67,10 +67,11 @@ for kind, out in outs.items():
 #
 # **Average.** $\partial\, \text{out} / \partial x_p = 1/K$: averages spread it. For the **sum** it is 1.
 #
-# **L2 norm.** From $\text{out}^2 = \sum_p x_p^2$ follows $2\, \text{out}\; \partial\, \text{out} = 2\, x_p\; \partial x_p$, so
-# the derivative is $x_p / \text{out}$: the largest get most. At $\text{out} = 0$ there is none, and 0 is taken. In general,
-# the norm $\big(\sum_p x_p^q\big)^{1/q}$ has the derivative $(x_p / \text{out})^{q-1}$; $q = 1$ is the sum, and the larger
-# $q$, the nearer it is to the maximum.
+# **L2 norm.** From $\text{out}^2 = \sum_p x_p^2$ follows
+# $2\, \text{out}\; \partial\, \text{out} = 2\, x_p\; \partial x_p$, so the derivative is $x_p / \text{out}$: the largest
+# get most. At $\text{out} = 0$ there is none, and 0 is taken. In general, for positive pixels, the norm
+# $\big(\sum_p x_p^q\big)^{1/q}$ has the derivative $(x_p / \text{out})^{q-1}$; $q = 1$ is the sum, and the larger $q$,
+# the nearer it is to the maximum.
 
 
 # %%

@@ -151,7 +151,8 @@ lesson.picture(figure, "augmented", "Two images, at the left as they are, and ni
 # ## A network for 32 x 32 x 3
 #
 # Blocks of two 3 x 3 convolutions and a pooling, with twice the channels when there are a quarter of the pixels; batch
-# normalization behind each convolution, which then needs no bias; a global average at the end.
+# normalization ([lesson 14](#14-initialisation-and-regularisation)) behind each convolution, which then needs no bias; a
+# global average at the end.
 
 
 # %%
@@ -212,4 +213,5 @@ for name, augmentation in (("plain", None), ("augmented", fnn.data.Augment(crop=
 lesson.picture(fnn.plot.learning_curves(histories), "curves", "With and without augmentation; dashed: test images")
 predictions = network.predict(images.test_images)
 matrix = fnn.metrics.confusion_matrix(images.test_labels, predictions.argmax(axis=1))
-lesson.picture(fnn.plot.confusion_matrix(matrix, images.classes), "confusion", "What was taken for what")
+caption = "Rows: what the image is. Columns: what the network says"
+lesson.picture(fnn.plot.confusion_matrix(matrix, images.classes), "confusion", caption)

@@ -2,8 +2,8 @@
 # # 20. The networks every course names
 #
 # Not quite twenty years of image classification, in six families of networks. All of them are made of pieces that this
-# course has built by hand; each brought one idea, and most of the ideas are about the backward pass: how a gradient gets
-# through many layers.
+# course has built by hand; each brought one idea, on what a layer should look at, or on how many layers can be trained at
+# once.
 #
 # | network | | idea |
 # |---|---|---|
@@ -60,8 +60,9 @@ print(f"LocalResponseNorm, largest difference forward and backward: {lrn_differe
 # ## VGG: why 3 x 3
 #
 # Two 3 x 3 convolutions see as far as one of 5 x 5, three as far as one of 7 x 7. With $C$ channels in and out they need
-# $2 \cdot 9\, C^2$ weights instead of $25\, C^2$, and $3 \cdot 9\, C^2$ instead of $49\, C^2$; and there is a ReLU more in
-# between. How far an output sees, its *receptive field*, grows by $(K - 1)$ times the strides so far with each layer.
+# $2 \cdot 9\, C^2$ weights instead of $25\, C^2$, and $3 \cdot 9\, C^2$ instead of $49\, C^2$; and there is a ReLU more
+# in between. How far an output sees, its *receptive field*, grows with each layer by $K - 1$ times the product of the
+# strides before it.
 
 
 # %%
@@ -116,8 +117,11 @@ for name, network in (("5 x 5", direct), ("1 x 1, then 5 x 5", reduced)):
 # %% [markdown]
 # ## ResNet: adding
 #
-# A network of 56 plain layers learns worse than one of 20, and not for want of capacity: the gradient has to pass a product
-# of 56 Jacobians. A *residual block* computes
+# He and others saw a network of 56 plain layers learn worse than one of 20, on its training data too. It is not for want of
+# capacity: the longer one could copy the shorter, if 36 of its layers learned the identity. That seems to be hard. And a
+# gradient has to pass a product of 56 Jacobians. (The authors' networks had batch normalization against that, and were
+# hard to train all the same.) A *residual block* makes the identity the easiest thing to learn, $f = 0$, and gives the
+# gradient a way round:
 #
 # $$ \text{out} = x + f(x), \qquad \text{dx} = \text{dout} + \Big(\frac{\partial f}{\partial x}\Big)^{\!\top} \text{dout} : $$
 #
@@ -185,8 +189,8 @@ lesson.picture(figure, "sizes", "Parameters are not work: GoogLeNet has a ninth 
 #
 # ## Small, and at work
 #
-# The same networks for small images and ten classes: a step of training each, forward, loss, backward and update, all of it
-# as a compiled plan.
+# The same networks for small images and ten classes: a step of training each, forward, loss, backward and update, all of
+# it as a compiled [plan](plan.md).
 
 # %%
 SMALL = {
