@@ -445,7 +445,7 @@ axes.axhline(np.log(10), color="grey", linewidth=0.8)
 axes.set(xlabel="rate", ylabel=f"loss near the end of {SHORT} steps", ylim=(None, 4))
 axes.legend(fontsize=8, ncols=2)
 lesson.picture(
-    figure, "rates", "Each optimizer at five rates. Grey: guessing, a loss of ln 10. Runs that became NaN are missing"
+    figure, "rates", "Each optimizer at five rates. Grey: guessing, a loss of log 10 = 2.3. Runs that became NaN are missing"
 )
 
 # %% [markdown]

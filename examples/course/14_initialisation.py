@@ -278,7 +278,7 @@ lesson.picture(
 )
 
 # %% [markdown]
-# Zeros and 0.01 stay at $\ln 10 = 2.303$, the loss of guessing. With 0.01 each layer passes on 7 % of a gradient, and
+# Zeros and 0.01 stay at $\log 10 = 2.303$, the loss of guessing. With 0.01 each layer passes on 7 % of a gradient, and
 # behind four of them next to nothing is left. With 1 the first loss is in the ten thousands, and after the steps that
 # follow there are no numbers left. The other three learn, the sooner the nearer they are to what the analysis asks for.
 #
