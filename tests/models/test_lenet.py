@@ -21,7 +21,7 @@ def test_the_papers_images():
     assert network[:6].output_shape((1, 32, 32)) == (16, 5, 5)
     # 156 and 48,120 of the paper's figures, which are of the same layers; its second convolution is not on all channels.
     sizes = [sum(p.size for p in layer.params.values()) for layer in network if layer.params]
-    assert sizes == [156, 2416, 48_120, 10_164, 850]
+    assert sizes == [156, 2416, 48_120, 10_164, 850] and sum(sizes) == 61_706
 
 
 def test_paths_and_saving(check_paths, check_saved, tmp_path):
