@@ -10,16 +10,16 @@ def normal(*shape):
     return _rng.standard_normal(shape, dtype=np.float32)
 
 
-def positive(*shape):
-    """Random numbers above 0: variances, sums of squares, what a root takes."""
-    return np.abs(normal(*shape)) + np.float32(0.1)
+def between(low, high, *shape):
+    """Uniform random numbers: probabilities, variances, what a root takes."""
+    return _rng.uniform(low, high, shape).astype(np.float32)
+
+
+def small_integers(end, dtype, *shape):
+    """Random integers from 0 to `end` - 1: classes, bytes of images, positions of rows."""
+    return _rng.integers(0, end, shape, dtype)
 
 
 def ones(*shape):
     """Ones: outputs, which kernels overwrite, and weights."""
     return np.ones(shape, np.float32)
-
-
-def labels(classes, *shape):
-    """Random classes, int64."""
-    return _rng.integers(0, classes, shape)

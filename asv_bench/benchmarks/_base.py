@@ -15,7 +15,7 @@ class Benchmark(ABC):
     """Something that is called many times, in ways that parameters choose.
 
     Classes that only serve others must be abstract: that is how asv knows that they are no benchmarks. A method's parameters
-    are its ``param_names``, its title is that of the class and its own ``pretty_name``.
+    are its ``param_names``, `without` some of their values; its title is that of the class and its own ``pretty_name``.
     """
 
     param_names = ()
@@ -44,7 +44,8 @@ class Benchmark(ABC):
         own.__qualname__, own.__doc__ = f"{cls.__qualname__}.{method.__name__}", method.__doc__
         own.pretty_name = f"{cls._title()}: {method.pretty_name}"
         own.param_names = getattr(method, "param_names", cls.param_names)
-        own.params = tuple(cls.choices[name] for name in own.param_names)
+        without = getattr(method, "without", ())
+        own.params = tuple([value for value in cls.choices[name] if value not in without] for name in own.param_names)
         return own
 
     @classmethod

@@ -3,8 +3,7 @@
 from ._arrays import normal, ones
 from ._kernels import Moving
 
-TINY = {"tiny": (32,)}
-CASES = {**TINY, "lenet_conv1": (128 * 6 * 24 * 24,)}  # elements
+CASES = {"tiny": (32,), "lenet_conv1": (128 * 6 * 24 * 24,)}  # elements
 MORE_CASES = {**CASES, "vgg_conv1": (32 * 32 * 32 * 32,), "odd": (10_007,)}
 
 

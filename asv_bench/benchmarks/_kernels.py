@@ -15,7 +15,7 @@ IMPLS = {"numba": "fastnn.kernels", "numpy": "fastnn.kernels.reference"}
 
 
 class KernelBenchmark(Benchmark):
-    """A kernel beside its twin: seconds of a call, and how much faster the kernel is.
+    """A kernel beside its twin: seconds of a call, and how much faster the kernel is. Rates leave out the tiny case.
 
     A subclass is named like its kernel, in CamelCase, in a module named like the kernel's. It has `cases`, the first of them
     "tiny", and `_arguments`.
@@ -86,6 +86,7 @@ class Multiplying(KernelBenchmark):
 
     track_gflops.pretty_name = "floating-point operations"
     track_gflops.unit = "GFLOP/s"
+    track_gflops.without = ("tiny",)
 
     def track_percent_of_peak(self, case, impl):
         product, product_flops = _measuring.sgemm()
@@ -95,6 +96,7 @@ class Multiplying(KernelBenchmark):
 
     track_percent_of_peak.pretty_name = "share of the best rate of NumPy's 1024 x 1024 matrix product"
     track_percent_of_peak.unit = "%"
+    track_percent_of_peak.without = ("tiny",)
 
 
 class Moving(KernelBenchmark):
@@ -113,3 +115,4 @@ class Moving(KernelBenchmark):
 
     track_gbytes.pretty_name = "bytes read and written"
     track_gbytes.unit = "GB/s"
+    track_gbytes.without = ("tiny",)

@@ -24,20 +24,23 @@ def repeat(call, times):
 
 def calls_in_sample(call):
     """How many calls fill a sample."""
+    fastest = repeat(call, 1)
+    if fastest >= SAMPLE_SECONDS:
+        return 1
     fastest = min(repeat(call, 1) for _ in range(3))
     if fastest < SAMPLE_SECONDS / 100:  # too short for a clock
         fastest = repeat(call, 100) / 100
     return max(1, round(SAMPLE_SECONDS / fastest))
 
 
-def in_turn(contestants, rounds=ROUNDS):
+def in_turn(contestants):
     """Seconds of a call of each contestant, round by round: list of lists.
 
     Every round has each of them once, so that whatever disturbs the machine hits all.
     """
     times = [calls_in_sample(call) for call in contestants]
     found = [[] for _ in contestants]
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         for call, n, seconds in zip(contestants, times, found):
             time.sleep(PAUSE_SECONDS)
             call()

@@ -77,8 +77,10 @@ def resnet20(nn):
     return [*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10, rng=0)]
 
 
-MLP = Workload("perceptron 784-256-128-10", mlp, (784,), 128)
-LENET5 = Workload("LeNet-5", lenet5, (1, 28, 28), 128, "Adam", (("lr", 1e-3),))
-STRIDE_CNN = Workload("strided CNN", stride_cnn, (1, 28, 28), 64)
-VGG_SMALL = Workload("VGG-small", vgg_small, (3, 32, 32), 16)
-RESNET20 = Workload("ResNet-20", resnet20, (3, 32, 32), 16)
+WORKLOADS = {
+    "Mlp": Workload("perceptron 784-256-128-10", mlp, (784,), 128),
+    "Lenet5": Workload("LeNet-5", lenet5, (1, 28, 28), 128, "Adam", (("lr", 1e-3),)),
+    "StrideCnn": Workload("strided CNN", stride_cnn, (1, 28, 28), 64),
+    "VggSmall": Workload("VGG-small", vgg_small, (3, 32, 32), 16),
+    "Resnet20": Workload("ResNet-20", resnet20, (3, 32, 32), 16),
+}

@@ -24,19 +24,19 @@ class LeakyReluBackward(Backward):
 
 
 class SigmoidForward(Forward):
-    cases = MORE_CASES
+    cases = CASES
 
 
 class SigmoidBackward(Backward):
-    cases = MORE_CASES
+    cases = CASES
 
 
 class TanhForward(Forward):
-    cases = MORE_CASES
+    cases = CASES
 
 
 class TanhBackward(Backward):
-    cases = MORE_CASES
+    cases = CASES
 
 
 class HardtanhForward(Forward):

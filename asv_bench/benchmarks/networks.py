@@ -7,9 +7,10 @@ from types import MappingProxyType
 
 import fastnn as fnn
 
-from . import _measuring, _networks
+from . import _measuring
 from ._base import Benchmark
 from ._kernels import IMPLS
+from ._networks import WORKLOADS
 
 
 class NetworkBenchmark(Benchmark):
@@ -23,7 +24,7 @@ class NetworkBenchmark(Benchmark):
     @property
     @abstractmethod
     def workload(self):
-        """One of those in `_networks`."""
+        """One of `WORKLOADS`."""
 
     @classmethod
     def _title(cls):
@@ -35,7 +36,7 @@ class NetworkBenchmark(Benchmark):
         self._step = partial(trainer.step, x, y)
         self._predict = partial(trainer.network.predict, x)
         for call in (self._step, self._predict):
-            _measuring.repeat(call, 3)
+            _measuring.repeat(call, 3 if impl == "numba" else 1)
         return self._step
 
     def time_step(self, impl):
@@ -70,20 +71,20 @@ class NetworkBenchmark(Benchmark):
 
 
 class Mlp(NetworkBenchmark):
-    workload = _networks.MLP
+    workload = WORKLOADS["Mlp"]
 
 
 class Lenet5(NetworkBenchmark):
-    workload = _networks.LENET5
+    workload = WORKLOADS["Lenet5"]
 
 
 class StrideCnn(NetworkBenchmark):
-    workload = _networks.STRIDE_CNN
+    workload = WORKLOADS["StrideCnn"]
 
 
 class VggSmall(NetworkBenchmark):
-    workload = _networks.VGG_SMALL
+    workload = WORKLOADS["VggSmall"]
 
 
 class Resnet20(NetworkBenchmark):
-    workload = _networks.RESNET20
+    workload = WORKLOADS["Resnet20"]

@@ -37,7 +37,7 @@ class Maxpool2dBackward(Moving):
     def _arguments(self, n, c, h, w, size, stride, padding):
         oh, ow = positions(h, w, size, stride, padding)
         i, j = np.minimum(np.arange(oh) * stride, h - 1), np.minimum(np.arange(ow) * stride, w - 1)
-        argmax = np.broadcast_to(i[:, None] * w + j, (n, c, oh, ow)).astype(np.int32)  # one in each window
+        argmax = np.tile((i[:, None] * w + j).astype(np.int32), (n, c, 1, 1))  # a position in each window
         return ones(n, c, h, w), normal(n, c, oh, ow), argmax
 
 
