@@ -92,14 +92,16 @@ def parts_of(shape):
 def scratch_bytes(shape, dtype):
     """Bytes of the local place `temp` of `winograd_record`: V, M, zeros, room for outputs beyond the edge, and tables."""
     _, _, channels, filters, _, _ = shape
-    vectors = POINTS * _v_vectors(channels) + POINTS * M_POINT + channels + filters
+    vectors = POINTS * v_vectors(channels) + POINTS * M_POINT + channels + filters
     return vectors * simd.VECTOR_BYTES + 8 * (POINTS + OUTER_VECTORS * TILE * TILE)
 
 
-@jit
-def _v_vectors(channels):
+def v_vectors(channels):
     """Vectors between points of V: an odd number, so that the 36 points do not fall on the same sets of a cache."""
     return channels * OUTER_VECTORS | 1
+
+
+_v_vectors = jit(v_vectors)  # for kernels; called from Python it would be compiled anew in every process
 
 
 @jit

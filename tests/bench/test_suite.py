@@ -229,6 +229,25 @@ def test_no_figure_comes_from_a_call_that_compiled(hasty):
         late.teardown()
 
 
+PASSES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from benchmarks import _measuring, memory
+compilations = _measuring.Compilations()
+for network in memory.WORKLOADS:
+    memory.train(network)
+print(compilations.count)
+"""
+
+
+def test_a_process_that_finds_all_in_the_cache_compiles_nothing():
+    """What benchmarks of memory and of the first step rely on."""
+    if fastnn.kernels._jit.cache_dir() is None:
+        pytest.skip("there is no place for a cache")
+    counts = [int(subprocess.check_output([sys.executable, "-c", PASSES, SUITE])) for _ in range(2)]
+    assert counts[1] == 0
+
+
 def test_a_timed_call_counts_as_one(hasty, monkeypatch):
     monkeypatch.setattr(_measuring, "SAMPLE_SECONDS", 0.02)
 
