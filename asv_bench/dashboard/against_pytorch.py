@@ -8,6 +8,7 @@ turns, with the same threads, PyTorch in the faster of its memory layouts.
 import datetime
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,7 @@ def measure(conf, machine=None, options=OPTIONS):
     if importlib.util.find_spec("torch") is None:
         print("PyTorch is not installed: nothing to compare with", file=sys.stderr)
         return
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, "training.json")
         done = subprocess.run([sys.executable, str(TOOL), *options, "--json", str(written)], stdout=subprocess.DEVNULL)
@@ -52,7 +54,7 @@ def measure(conf, machine=None, options=OPTIONS):
     commit = publishing.repository(conf).get_hash_from_name("HEAD")
     path = Path(conf.results_dir) / (machine or Machine.get_unique_machine_name()) / NAME
     path.parent.mkdir(parents=True, exist_ok=True)
-    append(path, {"commit": commit, "date": datetime.date.today().isoformat(), **measured})
+    append(path, {"commit": commit, "date": datetime.date.today().isoformat(), "load": round(load, 2), **measured})
 
 
 def read(results_dir, machine):
@@ -61,7 +63,8 @@ def read(results_dir, machine):
     Returns
     -------
     dict or None
-        With ``commit``, ``date``, ``machine`` (a line that describes it), ``peak_gflops`` and ``results``: a list of dicts with
+        With ``commit``, ``date``, ``load`` (what others asked of the machine when it began: above 0.5 figures are rough),
+        ``machine`` (a line that describes it), ``peak_gflops`` and ``results``: a list of dicts with
         ``network``, ``batch``, ``fastnn`` and ``peer_rate`` in samples per second, ``gflops``, ``ratio``, ``ratio_min``,
         ``ratio_max``; the last four of PyTorch only where it was measured.
     """

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import jinja2
+import markupsafe
 
 from . import against_pytorch, changes, links, marks, rows, text
 
@@ -53,6 +54,7 @@ def environment(conf):
         "day": lambda date: f"{date:%Y-%m-%d}",
         "minute": lambda date: f"{date:%Y-%m-%d %H:%M} UTC",
         "short": lambda commit: commit[: conf.hash_length],
+        "breakable": lambda name: markupsafe.Markup("_<wbr>").join(name.split("_")),  # long names, on narrow screens
         "raw": lambda value: value if text.is_figure(value) else "",  # for sorting
     }
     templates.globals |= {"MISSING": text.MISSING, "WIDTH": marks.WIDTH, "HEIGHT": marks.HEIGHT, "levels": rows.LEVELS}
