@@ -143,7 +143,7 @@ def _run(result, benchmarks):
     for name in result.get_result_keys(benchmarks):
         params = benchmarks[name]["params"]
         values = result.get_result_value(name, params)
-        stats = result.get_result_stats(name, params) if result._stats[name] is not None else [None] * len(values)
+        stats = result.get_result_stats(name, params)
         for chosen, value, spread in zip(itertools.product(*params), values, stats):
             parameters = tuple(map(_plain, chosen))
             if value is None:
