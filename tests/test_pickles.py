@@ -10,6 +10,7 @@ import operator
 import os
 import pickle
 import struct
+import sys
 import tracemalloc
 
 import numpy as np
@@ -453,6 +454,19 @@ def test_data_in_itself_and_data_without_end(store):
     for _ in range(60):
         value = [value, value]
     assert read_pickle(store(pickle.dumps(value)))[0][1][0]
+
+
+def test_keys_of_one_hash(store):
+    """A dict compares each of them with all others: 60,000 took most of a minute, a million would take hours."""
+    modulus = sys.hash_info.modulus
+    ints = {i * modulus: None for i in range(1, 100)}
+    assert len({hash(key) for key in ints}) == 1
+    assert read_pickle(store(pickle.dumps([ints, {("a", 1): 2}]))) == [ints, {("a", 1): 2}]
+    many = b"}(" + b"".join(pickle.dumps(i * modulus, 2)[2:-1] + b"N" for i in range(1, 60_001)) + b"u."
+    refused(store, many, "at most 10000 keys that are tuples or ints of more than 60 bits")
+    refused(store, b"}(" + b"K\x00\x85N" * 10_001 + b"u.", "at most 10000 keys that are tuples")
+    refused(store, b"Np%d\n." % modulus, "expected a place in the memo of at most 32 bits")
+    assert len(read_pickle(store(pickle.dumps({i: i for i in range(20_000)})))) == 20_000
 
 
 @pytest.mark.parametrize(

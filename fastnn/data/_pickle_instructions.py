@@ -7,6 +7,7 @@ The table in ``pickletools`` of Python's library has them by the same names and 
 
 import codecs
 import re
+import sys
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from ._pickled_arrays import ADMITTED, Global, Refused, Unfinished
 _LONGEST_NUMBER, _LONGEST_NAME = 1000, 1000  # characters, or bytes
 _INT = re.compile(rb"[+-]?[0-9]+")
 _KEYS = (str, bytes, int, float, bool, type(None))
+_HASHES = sys.hash_info.modulus  # of ints: their hash is the remainder
+SLOW_KEYS = 10_000  # of a file
 
 ACTIONS = [None] * 256
 
@@ -92,7 +95,10 @@ def _remember(machine, index):
 
 @instruction("p")  # PUT
 def _put(machine):
-    _remember(machine, _int(machine.line(_LONGEST_NUMBER)))
+    index = _int(machine.line(_LONGEST_NUMBER))
+    if not 0 <= index < 1 << 32:
+        raise ValueError(f"expected a place in the memo of at most 32 bits, got {index!s:.40}")
+    _remember(machine, index)
 
 
 @instruction("q")  # BINPUT
@@ -317,6 +323,11 @@ def _set_items(machine, items):
         for part in key if type(key) is tuple else (key,):
             if type(part) not in _KEYS and not isinstance(part, np.generic):
                 raise ValueError(f"expected keys that are numbers, strings or tuples of them, got {type(part).__name__}")
+        # Of these a file can have any number with one hash, and a dict of n such keys takes n * n / 2 comparisons.
+        if isinstance(key, (tuple, np.complexfloating)) or (type(key) is int and abs(key) >= _HASHES):
+            machine.slow_keys += 1
+            if machine.slow_keys > SLOW_KEYS:
+                raise ValueError(f"expected at most {SLOW_KEYS} keys that are tuples or ints of more than 60 bits")
         target[key] = value
 
 

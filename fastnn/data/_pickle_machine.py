@@ -92,6 +92,7 @@ class _Machine:
         self.position = self.at = 0  # of the next byte, and of the current instruction
         self.stack, self.below, self.memo = [], [], {}
         self.left = limit
+        self.slow_keys = 0
         self.stopped = False
 
     def run(self):

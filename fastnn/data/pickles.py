@@ -35,8 +35,8 @@ def read_pickle(path, *, encoding="latin1", limit=LIMIT):
     ------
     ValueError
         If the file holds, or names, anything else; if it is damaged, truncated, has bytes left over, exceeds `limit`,
-        holds more than 16 million instructions, 100 levels, or data that contains itself. Names the file, the position
-        and what was refused.
+        holds more than 16 million instructions, 100 levels, 10,000 keys that are tuples or ints of more than 60 bits, or
+        data that contains itself. Names the file, the position and what was refused.
     OSError
         If the file cannot be opened or read.
 
