@@ -155,13 +155,13 @@ def test_a_quick_run_is_a_matter_of_few_minutes():
 
 @pytest.fixture
 def hasty(monkeypatch):
-    """One short round instead of several, networks on few samples; afterwards NumPy has its threads again."""
+    """One short round on one thread instead of several, networks on few samples; afterwards NumPy has its threads again."""
     for _, cls in CLASSES:
         if hasattr(cls, "workload"):
             monkeypatch.setattr(cls, "workload", cls.workload._replace(batch=4))
     for name, value in {"SAMPLE_SECONDS": 1e-4, "PAUSE_SECONDS": 0, "ROUNDS": 1}.items():
         monkeypatch.setattr(_measuring, name, value)
-    with threadpoolctl.threadpool_limits():
+    with threadpoolctl.threadpool_limits(), fastnn.threads(1):
         yield
 
 
@@ -286,10 +286,11 @@ def test_kernels_that_a_commit_does_not_have_are_passed_over(hasty, monkeypatch)
 
 
 def test_blas_and_fastnn_have_the_same_threads(hasty):
-    with fastnn.threads(1):
-        assert _measuring.equal_threads() == 1
-        blas = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
-        assert all(pool["num_threads"] == 1 for pool in blas)
+    for threads in (2, 1):
+        with fastnn.threads(threads):
+            assert _measuring.equal_threads() == threads
+            blas = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+            assert all(pool["num_threads"] == threads for pool in blas)
 
 
 def test_an_unwilling_blas_is_an_error(hasty, monkeypatch):
