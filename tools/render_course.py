@@ -197,7 +197,7 @@ def anchor(title):
 def split(guide):
     """The lessons in a guide that `assemble` made, by script name."""
     bodies = re.split(r"^(?=## \d+\. )", guide, flags=re.MULTILINE)[1:]
-    return {re.search(r"\]\(\.\./examples/course/(\w+\.py)\)", body)[1]: body.rstrip("\n") + "\n" for body in bodies}
+    return {re.search(r"\]\(\.\./examples/course/(\d\d_\w+\.py)\)", body)[1]: body.rstrip("\n") + "\n" for body in bodies}
 
 
 def main():
