@@ -102,7 +102,7 @@ print(network.summary((1, 28, 28)))
 #
 # | | forward | backward |
 # |---|---|---|
-# | softmax, cross-entropy | $L = -\frac{1}{N} \sum_n \ln p_{n,y_n}$ | $\mathrm{dout}_{n,c} = (p_{n,c} - [c = y_n]) / N$ |
+# | softmax, cross-entropy | $E = -\frac{1}{N} \sum_n \log p_{n,t_n}$ | $\mathrm{dout}_{n,c} = (p_{n,c} - [c = t_n]) / N$ |
 # | ReLU | $\max(x, 0)$ | $\mathrm{dx} = \mathrm{dout} \cdot [x > 0]$ |
 # | dense | $\mathrm{out} = x W^{\mathsf T} + b$ | $\mathrm{dx} = \mathrm{dout}\, W$ |
 # | its weights | | $\mathrm{d}W = \mathrm{dout}^{\mathsf T} x$ |
