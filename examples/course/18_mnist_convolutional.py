@@ -260,9 +260,9 @@ print(classic.summary((1, 28, 28)))
 # overfitting; a little weight decay ([lesson 14](#14-initialisation-and-regularisation)) holds against it. The optimizer is
 # gradient descent with momentum ([lesson 13](#13-optimizers-compared)).
 #
-# This time all training digits are used, and the test digits are watched from epoch to epoch. That is only fair because
-# nothing is chosen by what we see: rates and epochs were settled before, with the validation digits, and what counts is the
-# last epoch, not the best.
+# This time all training digits are used, and the test digits are watched from epoch to epoch. That is only fair as long as
+# nothing is chosen by what we see: what counts is the last epoch, not the best. (Rates, weight decay and the number of epochs
+# come from a few trials, and those were measured on the test digits, too. So expect a little less on other digits.)
 
 # %%
 before = classic[0].params["weight"].copy()
@@ -362,7 +362,7 @@ print(f"{speed(deep_history):,.0f} images per second")
 
 # %% [markdown]
 # For most of the way the loss on training digits is the larger one: it is measured with half of the 50 neurons missing, the
-# other with all of them. As curves, together with the classic network, which knows its training digits by heart:
+# other with all of them. As curves, together with the classic network, which knows its training digits nearly by heart:
 
 # %%
 figure = fnn.plot.learning_curves({"classic": classic_history, "deep": deep_history}, columns=["loss"])
