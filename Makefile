@@ -2,18 +2,38 @@
 # make course   run all lessons of examples/course: what they print and draw goes to out/course
 # make test     run the tests
 # make lint     check style and format
-# make clean    remove what these made
+# make clean    remove what these made, but not results of benchmarks
+#
+# make bench                           measure this commit: half an hour, results in asv_bench/results
+# make bench-quick                     measure some cases of it: less than five minutes
+# make bench-history RANGE=v0.1..main  measure the commits of a range, which are built in environments of their own
+# make bench-compare BASE=main         fail if something is slower than where this branch left main; FACTOR=1.2 slower
+# make bench-check                     check that bench-compare finds a slower kernel, and nothing where nothing has changed
+# make bench-share                     merge results with those on the branch benchmark-results of origin, and push them there
+# make dashboard                       write asv_bench/html/index.html from the results
+# make dashboard-serve                 and serve it at http://localhost:8000, or another PORT=...
+# make readme                          write README's table of kernels and the picture of the dashboard, from the results
 #
 # Each installs what it needs into .venv, once, and again when pyproject.toml changes.
 # Choose another Python with PYTHON=..., another environment with VENV=..., arguments for pytest with PYTEST_ARGS=...,
-# for the course with COURSE_ARGS=...
+# for the course with COURSE_ARGS=..., benchmarks by a regular expression with BENCH=..., and the name to keep their results
+# under, instead of the host's, with MACHINE=...
 
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
 COURSE_ARGS ?=
+BENCH ?=
+MACHINE ?=
+RANGE ?=
+BASE ?= main
+FACTOR ?= 1.2
+PORT ?= 8000
+
+bench_options = $(if $(BENCH),--bench '$(BENCH)') $(if $(MACHINE),--machine '$(MACHINE)')
 
 .PHONY: help demo course test lint clean
+.PHONY: bench bench-quick bench-history bench-compare bench-check bench-share dashboard dashboard-serve readme
 
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
@@ -33,8 +53,35 @@ lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
+bench: $(VENV)/.installed-bench
+	$(VENV)/bin/python tools/bench.py run $(bench_options)
+
+bench-quick: $(VENV)/.installed-bench
+	$(VENV)/bin/python tools/bench.py quick $(bench_options)
+
+bench-history: $(VENV)/.installed-bench
+	$(VENV)/bin/python tools/bench.py history '$(RANGE)' $(bench_options)
+
+bench-compare: $(VENV)/.installed-bench
+	$(VENV)/bin/python tools/bench.py compare '$(BASE)' --factor $(FACTOR) $(bench_options)
+
+bench-check: $(VENV)/.installed-bench
+	$(VENV)/bin/python tools/check_bench_compare.py
+
+bench-share: $(VENV)/.installed-bench
+	$(VENV)/bin/python tools/bench.py share
+
+dashboard: $(VENV)/.installed-bench
+	$(VENV)/bin/python -m asv_bench.dashboard
+
+dashboard-serve: dashboard
+	$(VENV)/bin/python -m http.server --bind localhost --directory asv_bench/html $(PORT)
+
+readme: $(VENV)/.installed-bench
+	$(VENV)/bin/python tools/write_benchmarks.py --write README.md --picture docs/dashboard.png
+
 # The installation is editable: a change of the sources needs no new one.
-$(VENV)/.installed-plot $(VENV)/.installed-test $(VENV)/.installed-dev: $(VENV)/.installed-%: $(VENV)/.created pyproject.toml
+$(VENV)/.installed-plot $(VENV)/.installed-test $(VENV)/.installed-bench $(VENV)/.installed-dev: $(VENV)/.installed-%: $(VENV)/.created pyproject.toml
 	@echo "installing fastnn and its extra '$*' into $(VENV)"
 	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable '.[$*]'
 	@touch $@
@@ -51,5 +98,5 @@ $(VENV)/.created:
 
 # Never removes an environment that was named with VENV=.
 clean:
-	rm -rf .venv out build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv out build dist *.egg-info .pytest_cache .ruff_cache .hypothesis asv_bench/env asv_bench/html asv_bench/compare
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

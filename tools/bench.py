@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Run the benchmarks in asv_bench/ and compare commits: what ``make bench`` and its kin call. See docs/benchmarks.md.
+
+    python tools/bench.py run                          the commit that is checked out, in the Python that runs this
+    python tools/bench.py quick                        the same for some cases, in less than five minutes
+    python tools/bench.py history v0.1..main           commits of a range, in environments that asv builds
+    python tools/bench.py compare main --factor 1.2    exit code 1 if something is slower than where this branch left main
+    python tools/bench.py share                        merge results with those of others, on a branch of their own
+
+Results go to asv_bench/results/MACHINE/COMMIT-ENVIRONMENT.json. The machine's name is the host's, or that of --machine; what
+asv wants to know of it is found out, not asked for. Errors have exit code 2, as has a run in which a benchmark failed.
+"""
+
+import argparse
+import sys
+
+import _asv
+from _asv import each
+
+
+def run(arguments):
+    """Benchmarks of the commit that is checked out, in this Python."""
+    commit, changed = _asv.commit_of("HEAD"), _asv.uncommitted()
+    if changed:
+        print(f"{', '.join(changed)}: not as in commit {commit[:8]}, so results are shown and not kept", file=sys.stderr)
+    machine = _asv.machine_name(arguments.machine)
+    options = ["--environment", "current", "--set-commit-hash", commit, "--machine", machine, "--show-stderr"]
+    code = _asv.asv("run", *options, *each("--bench", arguments.bench), *(["--dry-run"] if changed else []))
+    if not changed and (_asv.RESULTS / machine).is_dir():
+        note_versions(machine, commit)
+    return code
+
+
+def note_versions(machine, commit):
+    """Keep the versions of packages beside the results: asv does not."""
+    sys.path.insert(0, str(_asv.ROOT))
+    from asv_bench.dashboard import versions
+
+    versions.record(_asv.RESULTS, machine, commit)
+
+
+def quick(arguments):
+    """The same for a choice of benchmarks."""
+    sys.path.insert(0, str(_asv.SUITE))
+    from benchmarks._quick import BENCHMARKS
+
+    arguments.bench = arguments.bench or BENCHMARKS
+    return run(arguments)
+
+
+def history(arguments):
+    """Benchmarks of the commits in a range, each built and installed by asv."""
+    options = ["--environment", "virtualenv", "--machine", _asv.machine_name(arguments.machine), "--skip-existing"]
+    options += ["--steps", str(arguments.steps)] if arguments.steps else []
+    code = _asv.asv("run", arguments.range, *options, *each("--bench", arguments.bench))
+    if code == 2:
+        print("some benchmarks fail at some of the commits, and have no result there")
+        return 0
+    return code
+
+
+def compare(arguments):
+    """What is slower than before, each time that both commits are measured side by side."""
+    from _comparing import compare
+
+    return compare(arguments)
+
+
+def share(arguments):
+    """Results of others come here, those from here go to them: through a branch that holds nothing else."""
+    from _sharing import share
+
+    share(arguments.remote, arguments.branch)
+
+
+def parse(arguments=None):
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--machine", help="name to keep results under; default: the host's")
+    common.add_argument("--bench", action="append", default=[], metavar="REGEX", help="only these; may be given several times")
+
+    def command(function, *parents):
+        added = commands.add_parser(function.__name__, help=function.__doc__.splitlines()[0], parents=parents)
+        added.set_defaults(function=function)
+        return added
+
+    command(run, common)
+    command(quick, common)
+    past = command(history, common)
+    past.add_argument("range", help="as in git log: v0.1..main")
+    past.add_argument("--steps", type=int, help="at most so many of its commits, evenly spread")
+    change = command(compare, common)
+    change.add_argument("base", help="branch or commit; the comparison is with where the commit checked out left it")
+    change.add_argument("--factor", type=float, default=1.2, help="how much slower is slower")
+    change.add_argument("--again", type=int, default=2, help="measurements side by side of what may be slower")
+    sharing = command(share)
+    sharing.add_argument("--remote", default="origin")
+    sharing.add_argument("--branch", default="benchmark-results")
+    return parser.parse_args(arguments)
+
+
+def main():
+    arguments = parse()
+    try:
+        sys.exit(arguments.function(arguments))
+    except _asv.Failure as failure:
+        print(f"tools/bench.py: {failure}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
