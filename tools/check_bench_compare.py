@@ -55,7 +55,7 @@ def compare(clone, bench):
     home = {**os.environ, "HOME": str(clone.parent)}  # asv keeps the machine's name there
     done = subprocess.run(command, capture_output=True, text=True, env=home)
     if done.returncode not in (0, 1):
-        sys.exit(f"{done.stdout}\n{done.stderr}")
+        sys.exit(f"{done.stdout}\n{done.stderr}\nexit code {done.returncode}")
     return done.returncode, done.stdout[done.stdout.rindex("\n\n") :].strip()
 
 
