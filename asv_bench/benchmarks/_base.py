@@ -15,7 +15,8 @@ class Benchmark(ABC):
     """Something that is called many times, in ways that parameters choose.
 
     Classes that only serve others must be abstract: that is how asv knows that they are no benchmarks. A method's parameters
-    are its ``param_names``, `without` some of their values; its title is that of the class and its own ``pretty_name``.
+    are its ``param_names``, `without` the values whose first words those are; its title is that of the class and its own
+    ``pretty_name``.
     """
 
     param_names = ()
@@ -45,7 +46,9 @@ class Benchmark(ABC):
         own.pretty_name = f"{cls._title()}: {method.pretty_name}"
         own.param_names = getattr(method, "param_names", cls.param_names)
         without = getattr(method, "without", ())
-        own.params = tuple([value for value in cls.choices[name] if value not in without] for name in own.param_names)
+        own.params = tuple(
+            [value for value in cls.choices[name] if value.partition(" ")[0] not in without] for name in own.param_names
+        )
         return own
 
     @classmethod

@@ -18,13 +18,14 @@ class KernelBenchmark(Benchmark):
     """A kernel beside its twin: seconds of a call, and how much faster the kernel is. Rates leave out the tiny case.
 
     A subclass is named like its kernel, in CamelCase, in a module named like the kernel's. It has `cases`, the first of them
-    "tiny", and `_arguments`.
+    "tiny", and `_arguments`; the parameter `case` is a name and a shape, "vgg_pool1 32x32x32x32, 2x2 stride 2".
     """
 
     param_names = ("case", "impl")
 
     def __init_subclass__(cls, **options):
-        cls.choices = {"case": list(cls.cases) if isinstance(cls.cases, dict) else [], "impl": list(IMPLS)}
+        cases = cls.cases if isinstance(cls.cases, dict) else {}
+        cls.choices = {"case": [f"{name} {cls._shape(*sizes)}" for name, sizes in cases.items()], "impl": list(IMPLS)}
         super().__init_subclass__(**options)
 
     @property
@@ -35,6 +36,15 @@ class KernelBenchmark(Benchmark):
     @abstractmethod
     def _arguments(self, *sizes):
         """Arguments of a call for the sizes of a case."""
+
+    @staticmethod
+    def _shape(*sizes):
+        """What stands behind the name of a case, for all who read results."""
+        return "x".join(map(str, sizes))
+
+    def _sizes(self, case):
+        """Sizes of a case: "odd 37x301, 119 outputs" -> those of "odd"."""
+        return self.cases[case.partition(" ")[0]]
 
     @classmethod
     def _title(cls):
@@ -56,7 +66,7 @@ class KernelBenchmark(Benchmark):
             kernels = [getattr(import_module(f"{IMPLS[impl]}.{family}"), name) for impl in impls]
         except (ImportError, AttributeError):
             raise NotImplementedError(f"{family}.{name}: not in this commit") from None  # asv then passes over it
-        arguments = self._arguments(*self.cases[case])
+        arguments = self._arguments(*self._sizes(case))
         return [partial(kernel, *arguments) for kernel in kernels]
 
     def time_kernel(self, case, impl):
@@ -82,7 +92,7 @@ class Multiplying(KernelBenchmark):
 
     def track_gflops(self, case, impl):
         (seconds,) = _measuring.in_turn(self._contestants)
-        return self._flops(*self.cases[case]) / statistics.median(seconds) / 1e9
+        return self._flops(*self._sizes(case)) / statistics.median(seconds) / 1e9
 
     track_gflops.pretty_name = "floating-point operations"
     track_gflops.unit = "GFLOP/s"
@@ -92,7 +102,7 @@ class Multiplying(KernelBenchmark):
         product, product_flops = _measuring.sgemm()
         seconds, product_seconds = _measuring.in_turn([*self._contestants, product])
         peak = product_flops / min(product_seconds)
-        return 100 * self._flops(*self.cases[case]) / statistics.median(seconds) / peak
+        return 100 * self._flops(*self._sizes(case)) / statistics.median(seconds) / peak
 
     track_percent_of_peak.pretty_name = "share of the best rate of NumPy's 1024 x 1024 matrix product"
     track_percent_of_peak.unit = "%"

@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 from ._arrays import normal, ones
 from ._kernels import Moving, Multiplying
-from ._windows import positions
+from ._windows import described, positions
 
 CASES = {  # N, C, H, W, filters, kernel, stride, padding
     "tiny": (1, 1, 6, 6, 2, 3, 1, 0),
@@ -19,6 +19,10 @@ class Convolution(Multiplying):
     """One of the three that multiply."""
 
     cases = CASES
+
+    @staticmethod
+    def _shape(n, c, h, w, f, *window):
+        return f"{n}x{c}x{h}x{w}, {f} filters {described(*window)}"
 
     @abstractmethod
     def _arrays(self, x, weight, out):

@@ -4,11 +4,11 @@ import numpy as np
 
 from ._arrays import between, normal, ones, small_integers
 from ._kernels import Moving
-from .softmax import CASES, MORE_CASES
+from .softmax import CASES, TWO_CASES
 
 
 class CrossEntropyForward(Moving):
-    cases = MORE_CASES
+    cases = CASES
 
     def _arguments(self, n, c, positions):
         target = small_integers(c, np.int64, n, positions)
@@ -16,7 +16,7 @@ class CrossEntropyForward(Moving):
 
 
 class CrossEntropyProbabilitiesForward(Moving):
-    cases = CASES
+    cases = TWO_CASES
 
     def _arguments(self, n, c, positions):
         target = between(0, 1, n, c, positions)
@@ -24,7 +24,7 @@ class CrossEntropyProbabilitiesForward(Moving):
 
 
 class ScaleRows(Moving):
-    cases = CASES
+    cases = TWO_CASES
     updated = (0,)
 
     def _arguments(self, n, c, positions):

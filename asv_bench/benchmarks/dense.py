@@ -17,6 +17,10 @@ class Products(Multiplying):
 
     cases = CASES
 
+    @staticmethod
+    def _shape(n, inputs, outputs):
+        return f"{n}x{inputs}, {outputs} outputs"
+
     def _flops(self, n, inputs, outputs):
         return 2 * n * inputs * outputs
 

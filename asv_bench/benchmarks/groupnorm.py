@@ -13,25 +13,27 @@ def _statistics(*shape):
     return normal(*shape).astype(np.float64), between(0.5, 2, *shape).astype(np.float64)
 
 
-class GroupnormForward(Moving):
+class Groupnorm(Moving):
     cases = CASES
 
+    @staticmethod
+    def _shape(n, c, positions, groups):
+        return f"{n}x{c}x{positions}, {groups} groups"
+
+
+class GroupnormForward(Groupnorm):
     def _arguments(self, n, c, positions, groups):
         out, x = ones(n, c, positions), normal(n, c, positions)
         return out, *_statistics(n, groups), x, normal(c), normal(c), 1e-5
 
 
-class GroupnormBackwardParams(Moving):
-    cases = CASES
-
+class GroupnormBackwardParams(Groupnorm):
     def _arguments(self, n, c, positions, groups):
         x, dout = normal(n, c, positions), normal(n, c, positions)
         return ones(c), ones(c), x, dout, *_statistics(n, groups)
 
 
-class GroupnormBackwardInput(Moving):
-    cases = CASES
-
+class GroupnormBackwardInput(Groupnorm):
     def _arguments(self, n, c, positions, groups):
         dout, x = normal(n, c, positions), normal(n, c, positions)
         return ones(n, c, positions), dout, x, *_statistics(n, groups), normal(c)

@@ -1,8 +1,7 @@
 """Patches of an image as columns, and back."""
 
 from ._arrays import normal, ones
-from ._kernels import Moving
-from ._windows import positions
+from ._windows import Sliding, positions
 
 CASES = {  # N, C, H, W, window, stride, padding
     "tiny": (1, 1, 4, 4, 3, 1, 0),
@@ -21,14 +20,14 @@ def _window(size, stride, padding):
     return (size, size), (stride, stride), (padding, padding), (1, 1)
 
 
-class Im2col(Moving):
+class Im2col(Sliding):
     cases = CASES
 
     def _arguments(self, n, c, h, w, *window):
         return ones(n, *_columns(c, h, w, *window)), normal(n, c, h, w), *_window(*window)
 
 
-class Col2im(Moving):
+class Col2im(Sliding):
     cases = CASES
 
     def _arguments(self, n, c, h, w, *window):

@@ -5,7 +5,7 @@ import numpy as np
 from ._arrays import between, normal
 from ._kernels import Moving
 
-CASES = {"tiny": (32,), "lenet": (44_426,), "vgg_small": (815_018,)}  # parameters
+CASES = {"tiny": (32,), "lenet": (44_426,), "vgg_small": (815_018,), "odd": (10_007,)}  # parameters
 NONE = np.empty(0, np.float32)
 
 

@@ -1,47 +1,47 @@
 """Smooth functions of single elements, and their gradients."""
 
-from ._elementwise import CASES, Backward, Forward
+from ._elementwise import TWO_CASES, Backward, Forward
 
 
 class EluForward(Forward):
-    cases = CASES
+    cases = TWO_CASES
     scalars = (1.0,)
 
 
 class EluBackward(Backward):
-    cases = CASES
+    cases = TWO_CASES
     scalars = (1.0,)
 
 
 class GeluForward(Forward):
-    cases = CASES
+    cases = TWO_CASES
 
 
 class GeluBackward(Backward):
-    cases = CASES
+    cases = TWO_CASES
 
 
 class GeluTanhForward(Forward):
-    cases = CASES
+    cases = TWO_CASES
 
 
 class GeluTanhBackward(Backward):
-    cases = CASES
+    cases = TWO_CASES
 
 
 class SiluForward(Forward):
-    cases = CASES
+    cases = TWO_CASES
 
 
 class SiluBackward(Backward):
-    cases = CASES
+    cases = TWO_CASES
 
 
 class SoftplusForward(Forward):
-    cases = CASES
+    cases = TWO_CASES
     scalars = (1.0, 20.0)
 
 
 class SoftplusBackward(Backward):
-    cases = CASES
+    cases = TWO_CASES
     scalars = (1.0, 20.0)
