@@ -22,7 +22,7 @@ from _tables import markdown, write_section
 ROOT = Path(__file__).resolve().parents[1]
 SUITE = ROOT / "asv_bench"
 COMMAND = "make bench dashboard readme"
-HEADER = ("kernel", "case", "Numba", "NumPy", "speed-up", "rate", "of peak")
+HEADER = ("kernel", "case", "shape", "Numba", "NumPy", "speed-up", "rate", "of peak")
 CASES = ("vgg",)  # what the names of the cases shown begin with
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WIDTH, HEIGHT = 1280, 1500
@@ -38,6 +38,7 @@ def table(configuration, benchmarks, cases):
         return (
             row.kernel,
             row.case,
+            row.shape,
             text.seconds(row.numba),
             text.seconds(row.numpy),
             f"**{text.ratio(row.speedup)}**",

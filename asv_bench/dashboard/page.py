@@ -148,7 +148,7 @@ def bar(kernel, its_rows, scale):
     known = [row for row in its_rows if text.is_figure(row.speedup) and row.speedup > 0]
     mean = marks.geometric_mean([row.speedup for row in known if row.case != rows.TINY] or [row.speedup for row in known])
     ends = sorted((scale.at(1), scale.at(mean))) if mean else None
-    cases = [{"case": row.case, "speedup": row.speedup, "at": scale.at(row.speedup)} for row in known]
+    cases = [{"row": row, "at": scale.at(row.speedup)} for row in known]
     return {"kernel": kernel, "mean": mean, "ends": ends, "cases": cases, "address": its_rows[0].links["time"]}
 
 

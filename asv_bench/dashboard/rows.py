@@ -45,6 +45,7 @@ class Series:
     chosen: tuple  # (parameter, value) of the graph's lines
     unit: str
     witness: list = field(default_factory=list)  # NumPy's, in the same runs
+    shape: str = ""
 
 
 @dataclass
@@ -53,7 +54,8 @@ class KernelRow:
 
     family: str
     kernel: str
-    case: str
+    case: str  # its name
+    shape: str  # of its arrays, in words; empty where the suite does not say it
     numba: float | None
     numpy: float | None
     speedup: float | None
@@ -138,6 +140,18 @@ def values_of(benchmark, parameter):
     return [value.strip("'") for value in benchmark["params"][names.index(parameter)]] if parameter in names else []
 
 
+def name_and_shape(case):
+    """The two parts of a case's value: a name, and after the first blank the shape, which older results do not have.
+
+    Examples
+    --------
+    >>> name_and_shape("lenet_conv2 128x6x12x12, 16 filters 5x5"), name_and_shape("tiny")
+    (('lenet_conv2', '128x6x12x12, 16 filters 5x5'), ('tiny', ''))
+    """
+    name, _, shape = case.partition(" ")
+    return name, shape.strip()
+
+
 def _last(configuration, owner, methods, method, *parameters):
     """The figure of the last run, None if there is none."""
     if method not in methods:
@@ -170,9 +184,10 @@ def _kernel(configuration, owner, methods, case):
         return _last(configuration, owner, methods, method, case, *parameters)
 
     name = f"{owner}.time_kernel"
+    case_name, shape = name_and_shape(case)
     both = [("case", case), ("impl", "numba"), ("impl", "numpy")]
     figures, witness = (configuration.history(name, case, impl) for impl in ("numba", "numpy"))
-    series = Series(title(owner, methods), case, figures, name, tuple(both), "seconds", witness)
+    series = Series(title(owner, methods), case_name, figures, name, tuple(both), "seconds", witness, shape)
     numba, numpy = last("time_kernel", "numba"), last("time_kernel", "numpy")
     measured = last("track_speedup")
     rate = "track_gflops" if "track_gflops" in methods else "track_gbytes"
@@ -185,7 +200,8 @@ def _kernel(configuration, owner, methods, case):
     return KernelRow(
         family=owner.partition(".")[0],
         kernel=title(owner, methods),
-        case=case,
+        case=case_name,
+        shape=shape,
         numba=numba,
         numpy=numpy,
         speedup=measured if is_figure(measured) else _ratio(numpy, numba),

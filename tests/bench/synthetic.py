@@ -21,7 +21,9 @@ from asv.machine import Machine
 from asv.results import Results
 from asv.runner import BenchmarkResult
 
-CASES = ("tiny", "lenet", "vgg", "odd")
+# Values of the parameter `case`: a name, and after a blank the shape; the last one has none, as in older results.
+CASES = ("tiny 2x3 @ 3x4", "lenet 128x6x12x12, 16 filters 5x5", "vgg 815018", "odd")
+NAMES = tuple(case.partition(" ")[0] for case in CASES)
 SIZES = {"tiny": 2e-6, "lenet": 150e-6, "vgg": 9e-3, "odd": 700e-6}
 IMPLS = ("numba", "numpy")
 START = datetime.datetime(2026, 3, 2, 9, tzinfo=datetime.timezone.utc)
@@ -109,11 +111,11 @@ def value_of(name, params, commit, speed):
     owner, _, method = name.rpartition(".")
     impl = params[-1] if params and params[-1] in IMPLS else "numba"
     if owner in KERNELS:
-        case = params[0]
+        case = params[0].partition(" ")[0]
         ratios, limit = KERNELS[owner]
-        ratio = ratios[CASES.index(case)]
+        ratio = ratios[NAMES.index(case)]
         seconds = SIZES[case] / speed * (numba_factor(name, commit) if impl == "numba" else ratio)
-        rate = (210 if limit == "arithmetic" else 31) * SIZES[case] / seconds * min(1, 0.1 + CASES.index(case) / 2)
+        rate = (210 if limit == "arithmetic" else 31) * SIZES[case] / seconds * min(1, 0.1 + NAMES.index(case) / 2)
         return {
             "time_kernel": seconds,
             "track_speedup": ratio / numba_factor(name, commit),
@@ -163,7 +165,8 @@ def sampled(value, noise, rng):
 def save_results(folder, machine, hashes, benchmarks, *, speed=1.0, threads="2", missing=(), noise=0.01, only=None):
     """Results of all commits on one machine.
 
-    `missing` has (benchmark, case) of benchmarks that failed, from the last commit only; `only` restricts commits by number.
+    `missing` has (benchmark, name of a case) of benchmarks that failed, from the last commit only; `only` restricts commits
+    by number.
     """
     entry = Machine()
     entry.__dict__.update(machine)
@@ -187,7 +190,9 @@ def save_results(folder, machine, hashes, benchmarks, *, speed=1.0, threads="2",
             results, samples, numbers = [], [], []
             for params in itertools.product(*one["params"]):
                 plain = [value.strip("'") for value in params]
-                failed = commit == len(hashes) - 1 and any(name == f and (not plain or plain[0] == c) for f, c in missing)
+                failed = commit == len(hashes) - 1 and any(
+                    name == f and (not plain or plain[0].split()[0] == c) for f, c in missing
+                )
                 value = None if failed else value_of(name, plain, commit, speed)
                 timed = one["type"] == "time" and value is not None
                 shaken = noise / 50 if one["type"] == "memory" else noise

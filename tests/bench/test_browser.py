@@ -231,7 +231,7 @@ def test_from_a_server(browser, whole, server):
     browser.requests(), browser.complaints()
     browser.open(f"{server}/")
     assert "Numba against NumPy" in browser.texts("h1")[0]
-    browser.run("document.querySelector('#kernels td.history a').click()")
+    browser.run("document.querySelector('#kernels tr[data-words*=\"16 filters\"] td.history a').click()")
     draws(browser)
     assert browser.complaints() == []
     assert [url for url in browser.requests() if not url.startswith(server + "/")] == []
@@ -279,6 +279,9 @@ def test_finding(browser):
     find.send_keys("CONV2D lenet")
     assert len(shown()) == 4 and all("conv2d" in words and "lenet" in words for words in shown())
     assert browser.texts("form.filter output") == ["4 rows"]
+    find.clear()
+    find.send_keys("filters forward")
+    assert shown() and all("16 filters 5x5" in words and "forward" in words for words in shown())
     find.clear()
     find.send_keys(" ")
     assert len(shown()) == everything

@@ -298,8 +298,8 @@ def test_table_of_kernels(synthetic, dashboard, tmp_path, tool, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["tools/write_benchmarks.py", *options])
     tool("write_benchmarks").main()
     text = document.read_text()
-    row = r"^\| conv2d_forward \| vgg \| [\d.]+ ms \| [\d.]+ ms \| \*\*[\d.]+×\*\* \| \d+ GFLOP/s \| \d+ % \|$"
-    assert re.search(row, text, re.MULTILINE) and "| tiny |" in text and "| lenet |" not in text
+    row = r"^\| conv2d_forward \| vgg \| 815018 \| [\d.]+ ms \| [\d.]+ ms \| \*\*[\d.]+×\*\* \| \d+ GFLOP/s \| \d+ % \|$"
+    assert re.search(row, text, re.MULTILINE) and "| tiny | 2x3 @ 3x4 |" in text and "| lenet |" not in text
     assert re.search(r"`make bench dashboard readme`: .*2 threads on 2 CPUs, .*Numba 0\.\S+, .*commit \w{8}, ", text)
 
 

@@ -50,8 +50,9 @@ class Page(html.parser.HTMLParser):
             self._cell += data
 
     def row(self, section, *start):
-        """The row of a section's table whose first cells are these."""
-        (found,) = [row for row in self.tables[section] if tuple(row[: len(start)]) == start]
+        """The row of a section's table whose first cells are these, or begin with these words."""
+        rows = self.tables[section]
+        (found,) = [row for row in rows if all(f"{cell} ".startswith(f"{words} ") for cell, words in zip(row, start))]
         return found
 
 
@@ -99,6 +100,23 @@ def test_memory_bound_kernels_have_gigabytes_and_no_peak(page):
 
 def test_every_kernel_and_case_has_a_row(page, synthetic):
     assert len(page.tables["kernels"]) == 1 + len(synthetic.KERNELS) * len(synthetic.CASES)
+
+
+def test_cases_have_their_shapes_beside_their_names(page):
+    assert page.row("kernels", "conv2d_forward", "lenet")[1] == "lenet 128x6x12x12, 16 filters 5x5"
+    assert page.row("kernels", "conv2d_forward", "odd")[1] == "odd"  # no shape, as in older results
+    assert '>tiny <small class="shape">2x3 @ 3x4</small></td>' in page.source  # the chart
+    assert re.search(
+        r"<title>tiny \(2x3 @ 3x4\): [\d.]+×\nlenet \(.*\): [\d.]+×\nvgg \(815018\): .*\nodd: [\d.]+×</title>", page.source
+    )
+    assert "<small>lenet</small>" in page.source and '<span class="shape">815018</span> · in ' in page.source  # changes
+
+
+def test_tiny_cases_with_a_shape_are_not_work(page, synthetic):
+    ratios, _ = synthetic.KERNELS["conv.Conv2dBackwardInput"]
+    bar = page.source[page.source.index(">conv2d_backward_input</span>") :]
+    mean = re.search(r'class="value">([\d.]+)×', bar)[1]
+    assert float(mean) == pytest.approx((ratios[1] * ratios[2] * ratios[3]) ** (1 / 3), rel=0.02)
 
 
 def test_a_network(page):
@@ -186,7 +204,7 @@ def test_a_failed_benchmark_has_dashes(page):
 
 def test_all_of_a_kernel_failed(made, synthetic):
     methods = ("time_kernel", "track_speedup", "track_gflops", "track_percent_of_peak")
-    missing = [(f"conv.Conv2dForward.{method}", case) for method in methods for case in synthetic.CASES]
+    missing = [(f"conv.Conv2dForward.{method}", case) for method in methods for case in synthetic.NAMES]
     page = made(missing=missing)
     assert drop_titles(page.row("kernels", "conv2d_forward", "vgg"))[2:] == ["–"] * 5 + ["", "–"]
 
@@ -195,11 +213,11 @@ def test_what_was_never_to_be_run_has_no_row(made, synthetic, monkeypatch):
     original = synthetic.value_of
 
     def chosen(name, params, *rest):  # asv stores NaN for what --bench does not choose
-        return original(name, params, *rest) if "vgg" in params or "Mlp" in params else float("nan")
+        return original(name, params, *rest) if "vgg 815018" in params or "Mlp" in params else float("nan")
 
     monkeypatch.setattr(synthetic, "value_of", chosen)
     page = made()
-    assert [row[1] for row in page.tables["kernels"][1:]] == ["vgg"] * 2
+    assert [row[1] for row in page.tables["kernels"][1:]] == ["vgg 815018"] * 2
     assert "networks" not in page.tables and len(page.tables["costs"]) == 2
 
 
