@@ -17,11 +17,13 @@ IMPLS = {"numba": "fastnn.kernels", "numpy": "fastnn.kernels.reference"}
 class KernelBenchmark(Benchmark):
     """A kernel beside its twin: seconds of a call, and how much faster the kernel is. Rates leave out the tiny case.
 
-    A subclass is named like its kernel, in CamelCase, in a module named like the kernel's. It has `cases`, the first of them
-    "tiny", and `_arguments`; the parameter `case` is a name and a shape, "vgg_pool1 32x32x32x32, 2x2 stride 2".
+    A subclass is named like its kernel, in CamelCase, or names it as `kernel`; its module is named like the kernel's. It has
+    `cases`, the first of them "tiny", and `_arguments`. The parameter `case` is a name and a shape:
+    "vgg_pool1 32x32x32x32, 2x2 stride 2".
     """
 
     param_names = ("case", "impl")
+    kernel = None
 
     def __init_subclass__(cls, **options):
         cases = cls.cases if isinstance(cls.cases, dict) else {}
@@ -48,7 +50,7 @@ class KernelBenchmark(Benchmark):
 
     @classmethod
     def _title(cls):
-        """Name of the kernel: Conv2dBackwardWeight -> conv2d_backward_weight."""
+        """Name of the class as that of a function: Conv2dBackwardWeight -> conv2d_backward_weight."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     def _prepare(self, case, impl=None):
@@ -61,7 +63,7 @@ class KernelBenchmark(Benchmark):
 
     def _calls(self, case, impls):
         """A call with a case's arguments for each of `impls`, on the same arrays."""
-        family, name = type(self).__module__.rpartition(".")[2], self._title()
+        family, name = type(self).__module__.rpartition(".")[2], self.kernel or self._title()
         try:
             kernels = [getattr(import_module(f"{IMPLS[impl]}.{family}"), name) for impl in impls]
         except (ImportError, AttributeError):
