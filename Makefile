@@ -10,7 +10,7 @@
 # make bench-compare BASE=main         fail if something is slower than where this branch left main; FACTOR=1.2 slower
 # make bench-check                     check that bench-compare finds a slower kernel, and nothing where nothing has changed
 # make bench-share                     merge results with those on the branch benchmark-results of origin, and push them there
-# make dashboard                       write asv_bench/html/index.html from the results; TORCH=1 measures PyTorch's training anew
+# make dashboard                       write asv_bench/html/index.html from the results
 # make dashboard-serve                 and serve it at http://localhost:8000, or another PORT=...
 # make readme                          write README's table of kernels and the picture of the dashboard, from the results
 #
@@ -25,15 +25,14 @@ PYTEST_ARGS ?=
 COURSE_ARGS ?=
 BENCH ?=
 MACHINE ?=
-TORCH ?=
 RANGE ?=
 BASE ?= main
 FACTOR ?= 1.2
 PORT ?= 8000
 
-bench_options = $(if $(BENCH),--bench '$(BENCH)') $(if $(MACHINE),--machine '$(MACHINE)')
-# Where PyTorch is installed, its training is measured once, unless TORCH=0.
-torch_option = $(if $(TORCH),$(if $(filter 0 no,$(TORCH)),--no-torch,--torch)) $(if $(MACHINE),--machine '$(MACHINE)')
+# A variable's text as one word of the shell, whatever is in it: regular expressions have dollars and apostrophes.
+quoted = '$(subst ','\'',$(value $1))'
+bench_options = $(if $(value BENCH),--bench $(call quoted,BENCH)) $(if $(value MACHINE),--machine $(call quoted,MACHINE))
 
 .PHONY: help demo course test lint clean
 .PHONY: bench bench-quick bench-history bench-compare bench-check bench-share dashboard dashboard-serve readme
@@ -63,10 +62,10 @@ bench-quick: $(VENV)/.installed-bench
 	$(VENV)/bin/python tools/bench.py quick $(bench_options)
 
 bench-history: $(VENV)/.installed-bench
-	$(VENV)/bin/python tools/bench.py history '$(RANGE)' $(bench_options)
+	$(VENV)/bin/python tools/bench.py history $(call quoted,RANGE) $(bench_options)
 
 bench-compare: $(VENV)/.installed-bench
-	$(VENV)/bin/python tools/bench.py compare '$(BASE)' --factor $(FACTOR) $(bench_options)
+	$(VENV)/bin/python tools/bench.py compare $(call quoted,BASE) --factor $(call quoted,FACTOR) $(bench_options)
 
 bench-check: $(VENV)/.installed-bench
 	$(VENV)/bin/python tools/check_bench_compare.py
@@ -75,7 +74,7 @@ bench-share: $(VENV)/.installed-bench
 	$(VENV)/bin/python tools/bench.py share
 
 dashboard: $(VENV)/.installed-bench
-	$(VENV)/bin/python -m asv_bench.dashboard $(torch_option)
+	$(VENV)/bin/python -m asv_bench.dashboard
 
 dashboard-serve: dashboard
 	$(VENV)/bin/python -m http.server --bind localhost --directory asv_bench/html $(PORT)

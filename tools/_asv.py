@@ -1,42 +1,40 @@
-"""asv and git as the commands of `bench.py` use them: a machine that is known without questions, paths that hold anywhere."""
+"""asv as the commands of `bench.py` use it: a machine that is known without questions, paths that hold anywhere."""
 
+import itertools
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from _git import Failure
+
 ROOT = Path(__file__).resolve().parents[1]
 SUITE = ROOT / "asv_bench"
 RESULTS = SUITE / "results"
-MEASURED = ("fastnn", "kernels", "pyproject.toml")  # what results depend on, beside the benchmarks themselves
 
 
-class Failure(Exception):
-    """What the user can put right: shown without a traceback."""
+def expect_benchmarks(expressions, among=""):
+    """Fail unless each regular expression matches a benchmark, of those that another does.
 
+    asv only says so if there is none for all of them.
+    """
+    from asv_runner.discovery import disc_benchmarks
 
-def git(*arguments, folder=None):
-    """What git prints, without spaces at its ends."""
-    done = subprocess.run(["git", "-C", folder or ROOT, *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise Failure(f"git {' '.join(map(str, arguments))}: {done.stderr.strip()}")
-    return done.stdout.strip()
-
-
-def commit_of(name):
-    """Hash of the commit that a name stands for."""
-    try:
-        return git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-    except Failure:
-        raise Failure(f"expected the name of a commit, got {name!r}") from None
-
-
-def uncommitted():
-    """Files that make what is measured another thing than the commit that is checked out."""
-    return [line.split(maxsplit=1)[1] for line in git("status", "--porcelain", "--", *MEASURED).splitlines()]
+    if str(SUITE) not in sys.path:
+        sys.path.insert(0, str(SUITE))
+    names = [
+        f"{benchmark.name}({', '.join(params)})" if params else benchmark.name
+        for benchmark in (disc_benchmarks(str(SUITE / "benchmarks")) if expressions else ())
+        for params in itertools.product(*benchmark.params)
+    ]
+    names = [name for name in names if re.search(among, name)]
+    for expression in expressions:
+        if not any(re.search(expression, name) for name in names):
+            raise Failure(f"BENCH: expected a part of a name like {names[0]}, got {expression!r}, which matches none")
 
 
 def machine_name(name=None):
@@ -44,6 +42,8 @@ def machine_name(name=None):
     from asv.machine import Machine, MachineCollection
     from asv.util import load_json
 
+    if name is not None and (not name.strip(". ") or re.search(r"[/\\\0]", name)):
+        raise Failure(f"MACHINE: expected the name of a folder, got {name!r}")
     path = Path(MachineCollection.get_machine_file_path())
     known = load_json(str(path), MachineCollection.api_version) if path.is_file() else {}
     known.pop("version", None)
@@ -72,10 +72,14 @@ def asv(command, *arguments, config=None):
     # For the plugin of asv_bench, which asv looks for in the folder of the configuration and wherever Python looks.
     path = os.pathsep.join(filter(None, (str(SUITE), os.environ.get("PYTHONPATH"))))
     with tempfile.TemporaryDirectory() as folder:
-        # A checkout may be without the branches that have graphs, and asv wants to find them, whatever it measures.
-        config = config or write_config(Path(folder) / "asv.conf.json", branches=["HEAD"])
+        config = config or write_config(Path(folder) / "asv.conf.json")
         command = [sys.executable, "-m", "asv", command, "--config", config, *arguments]
-        return subprocess.run(command, env={**os.environ, "PYTHONPATH": path}).returncode
+        with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}) as process:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                process.wait()  # it is interrupted too, and ends the benchmark that it runs
+                raise
 
 
 def write_config(path, **changes):
@@ -85,6 +89,8 @@ def write_config(path, **changes):
     config = load_json(str(SUITE / "asv.conf.json"), js_comments=True)
     for name in ("repo", "benchmark_dir", "env_dir", "results_dir", "html_dir"):
         config[name] = str((SUITE / config[name]).resolve())
+    # A checkout may be without the branches that have graphs, and asv wants to find them, whatever it measures.
+    config["branches"] = ["HEAD"]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**config, **changes}, indent=1), encoding="utf-8")
     return path

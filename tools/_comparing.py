@@ -3,32 +3,34 @@
 `_regressions` says why there are two steps and what they decide, `_paired` how the second one measures.
 """
 
+import math
 import shutil
 import sys
 import zipfile
 from pathlib import Path
 
 import _asv
+import _git
 import _paired
-from _asv import SUITE, Failure
-from _regressions import read_changes
+from _asv import SUITE
+from _git import Failure
+from _regressions import read_changes, table
 
 # Less is better for all of them: asv does not know of figures of which more is.
-COMPARED = [r"\.time_\w+\(.*'numba'\)", r"\.peakmem_step\("]
+COMPARED = r"\.time_\w+\(.*'numba'\)|\.peakmem_step\("
 ROUNDS = 2
 
 
 def compare(arguments):
     """What is slower than before, each time that both commits are measured side by side."""
-    after, before = _asv.commit_of("HEAD"), _asv.git("merge-base", _asv.commit_of(arguments.base), "HEAD")
+    _asv.expect_benchmarks(arguments.bench, COMPARED)
+    before, after = commits(arguments.base)
     if before == after:
-        raise Failure(f"nothing to compare: {arguments.base} has all of the commit that is checked out, {after[:8]}")
-    if changed := _asv.uncommitted():
-        print(f"{', '.join(changed)}: not as in commit {after[:8]}, which is what is measured", file=sys.stderr)
+        print(f"{arguments.base} has all of commit {after[:8]}, which is checked out: nothing is slower")
+        return 0
     folder, factor = SUITE / "compare", arguments.factor
     shutil.rmtree(folder, ignore_errors=True)
-    machine, bench = _asv.machine_name(arguments.machine), arguments.bench or COMPARED
-    changes, config = screen(folder, machine, (before, after), factor, bench)
+    changes, config = screen(folder, _asv.machine_name(arguments.machine), (before, after), factor, arguments.bench)
     found = [change for change in changes if change.may_be_slower(factor)]
     print(f"\n{before[:8]} -> {after[:8]}: {len(found)} of {len(changes)} benchmarks may be slower by {factor}", flush=True)
     python, variables, folders = unpack(config, (before, after), folder) if found else (None, None, None)
@@ -41,8 +43,28 @@ def compare(arguments):
             change = _paired.measure(python, SUITE / "benchmarks", change.name, folders, variables)
             print(f"  {change}", flush=True)
             found += [change] if change.is_slower(factor) else []
-    print(f"{len(found)} slower each time" if found else "nothing is slower")
+    print(f"\nslower by more than {factor}, each time:\n{table(found)}" if found else "\nnothing is slower")
     return 1 if found else 0
+
+
+def commits(base):
+    """The commit where what is checked out left the base, and what is checked out, with changes that are not committed."""
+    head = _git.commit_of("HEAD")
+    before, changed = _git.merge_base(_git.commit_of(base, "BASE"), head), _git.uncommitted()
+    if changed:
+        print(f"{', '.join(changed)}: measured as they are, not as in commit {head[:8]}", file=sys.stderr)
+    return before, _git.commit_of_files() if changed else head
+
+
+def those_compared(bench):
+    """Regular expressions of the benchmarks that are compared, and match one of some others if there are any.
+
+    >>> import re
+    >>> dense = those_compared(["^dense"])
+    >>> [any(re.search(regex, f"{name}.time_kernel('tiny', 'numba')") for regex in dense) for name in ("dense.A", "conv.A")]
+    [True, False]
+    """
+    return [f"^(?=.*(?:{one})).*(?:{COMPARED})" for one in bench] or [COMPARED]
 
 
 def screen(folder, machine, commits, factor, bench):
@@ -50,10 +72,10 @@ def screen(folder, machine, commits, factor, bench):
     config = _asv.write_config(folder / "asv.conf.json", results_dir=str(folder / "results"), html_dir=str(folder / "html"))
     options = ["--factor", str(factor), "--interleave-rounds", "--attribute", f"rounds={ROUNDS}", "--machine", machine]
     # Its exit code is not ours: other work on the machine makes it 1, a benchmark that the older commit fails at makes it 2.
-    _asv.asv("continuous", *commits, *options, *_asv.each("--bench", bench), config=config)
+    _asv.asv("continuous", *commits, *options, *_asv.each("--bench", those_compared(bench)), config=config)
     changes = read_changes(folder / "results", machine, *commits)
-    if not changes:
-        raise Failure("asv has measured nothing: see what it says above")
+    if all(math.isnan(change.ratio) for change in changes):  # so it is too if there are none
+        raise Failure(f"nothing was measured that works in commit {commits[0][:8]}: see what asv says above")
     return changes, config
 
 

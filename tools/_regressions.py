@@ -15,7 +15,9 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from _tables import markdown
 from asv.results import iter_results_for_machine_and_hash
+from asv.util import human_value
 
 
 class Change(NamedTuple):
@@ -24,6 +26,8 @@ class Change(NamedTuple):
     name: str
     ratio: float  # of medians
     best_ratio: float  # of the best samples
+    before: float = math.nan  # seconds or bytes, the medians
+    after: float = math.nan
 
     def may_be_slower(self, factor):
         """Whether median or best sample is slower by more than the factor.
@@ -57,14 +61,32 @@ def between(name, before, after):
     """The change from some samples to others; no samples are those of a benchmark that fails.
 
     >>> between("a", [2.0, 1.0, 3.0], [3.0, 2.0, 4.0])
-    Change(name='a', ratio=1.5, best_ratio=2.0)
+    Change(name='a', ratio=1.5, best_ratio=2.0, before=2.0, after=3.0)
     >>> between("a", [2.0], []).ratio, between("a", [], [2.0]).ratio, between("a", [], []).ratio
     (inf, nan, nan)
     """
     if not before or not after:
         ratio = math.inf if before else math.nan
         return Change(name, ratio, ratio)
-    return Change(name, median(after) / median(before), min(after) / min(before))
+    return Change(name, median(after) / median(before), min(after) / min(before), median(before), median(after))
+
+
+def table(changes):
+    """Markdown: by how much each is slower, the slowest first.
+
+    >>> print(table([Change("dense.Dense.time_kernel('tiny', 'numba')", 2.0, 1.9, 1e-5, 2e-5)]))
+    | benchmark | before | after | times as much |
+    |:--|--:|--:|--:|
+    | dense.Dense.time_kernel('tiny', 'numba') | 10.0μs | 20.0μs | 2.00 |
+    """
+
+    def cells(change):
+        unit = "bytes" if ".peakmem_" in change.name else "seconds"
+        values = (human_value(value, unit) if value == value else "" for value in (change.before, change.after))
+        return change.name, *values, "fails" if math.isinf(change.ratio) else f"{change.ratio:.2f}"
+
+    ordered = sorted(changes, key=lambda change: change.ratio, reverse=True)
+    return markdown(("benchmark", "before", "after", "times as much"), map(cells, ordered))
 
 
 def read_changes(results_dir, machine, before, after):

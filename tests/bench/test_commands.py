@@ -50,8 +50,13 @@ def asv(tool, home, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "code", 0, raising=False)
     monkeypatch.setattr(module, "asv", lambda *words, **_: module.asked.append(" ".join(map(str, words))) or module.code)
     monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(module, "uncommitted", list)
+    monkeypatch.setattr(tool("_git"), "uncommitted", list)
     return module
+
+
+@pytest.fixture
+def git(tool):
+    return tool("_git")
 
 
 @pytest.fixture
@@ -66,7 +71,7 @@ def call(asv, tool):
     return called
 
 
-@pytest.mark.parametrize("name", ["_asv", "_comparing", "_paired", "_regressions", "_sampler", "_sharing", "bench"])
+@pytest.mark.parametrize("name", ["_asv", "_comparing", "_git", "_paired", "_regressions", "_sampler", "_sharing", "bench"])
 def test_examples_in_docstrings(tool, name):
     assert doctest.testmod(tool(name)).failed == 0
 
@@ -96,10 +101,11 @@ def test_help_lists_all_targets():
     [
         ("bench", (), "run"),
         ("bench", ("BENCH=^conv", "MACHINE=a box"), "run --bench '^conv' --machine 'a box'"),
+        ("bench", (r"BENCH=\('tiny.*\)$",), r"run --bench '\('\''tiny.*\)$'"),
         ("bench-quick", (), "quick"),
         ("bench-history", ("RANGE=v0.1..main",), "history 'v0.1..main'"),
-        ("bench-compare", (), "compare 'main' --factor 1.2"),
-        ("bench-compare", ("BASE=v0.1", "FACTOR=1.1", "BENCH=dense"), "compare 'v0.1' --factor 1.1 --bench 'dense'"),
+        ("bench-compare", (), "compare 'main' --factor '1.2'"),
+        ("bench-compare", ("BASE=v0.1", "FACTOR=1.1", "BENCH=dense"), "compare 'v0.1' --factor '1.1' --bench 'dense'"),
         ("bench-share", (), "share"),
     ],
 )
@@ -120,32 +126,33 @@ def test_commands_of_the_dashboard(tmp_path):
 # --- what is asked of asv
 
 
-def test_run_measures_the_commit_in_this_python(asv, call):
-    commit = asv.git("rev-parse", "HEAD")
+def test_run_measures_the_commit_in_this_python(git, call):
+    commit = git.commit_of("HEAD")
     code, (command,) = call("run", "--machine", "box", "--bench", "^conv", "--bench", "^dense")
     assert code == 0
     assert command.startswith(f"run --environment current --set-commit-hash {commit} --machine box")
     assert command.endswith("--bench ^conv --bench ^dense")
 
 
-def test_results_of_uncommitted_changes_are_not_kept(asv, call, monkeypatch, capsys):
-    monkeypatch.setattr(asv, "uncommitted", lambda: ["kernels/conv.py"])
+def test_results_of_uncommitted_changes_are_not_kept(asv, git, call, monkeypatch, capsys):
+    monkeypatch.setattr(git, "uncommitted", lambda: ["kernels/conv.py"])
     _, (command,) = call("run")
+    assert not asv.RESULTS.exists()
     assert command.endswith("--dry-run") and "kernels/conv.py: not as in commit" in capsys.readouterr().err
 
 
-def test_versions_are_kept_beside_results(asv, call):
-    (asv.RESULTS / "box").mkdir(parents=True)
+def test_versions_are_kept_beside_results(asv, git, call):
     call("run", "--machine", "box")
     (line,) = (asv.RESULTS / "box" / "versions.jsonl").read_text(encoding="utf-8").splitlines()
-    assert json.loads(line)["commit"] == asv.git("rev-parse", "HEAD")
+    assert json.loads(line)["commit"] == git.commit_of("HEAD")
 
 
-def test_an_error_of_asv_is_the_exit_code(asv, call):
-    asv.code = 2
+@pytest.mark.parametrize("code", [1, 2])
+def test_what_fails_in_asv_fails(asv, call, code):
+    asv.code = code
     assert call("run")[0] == 2
-    asv.code = 1
-    assert call("history", "main")[0] == 1
+    assert (asv.RESULTS.exists()) == (code == 2)  # with 1 it has measured nothing
+    assert call("history", "HEAD")[0] == {1: 2, 2: 0}[code]
 
 
 def test_quick_chooses(call):
@@ -156,9 +163,9 @@ def test_quick_chooses(call):
 
 def test_history_goes_on_where_it_was(asv, call):
     asv.code = 2  # at some commit some benchmark fails
-    code, (command,) = call("history", "v0.1..main", "--machine", "box", "--steps", "5")
+    code, (command,) = call("history", "-n 9 HEAD", "--machine", "box", "--steps", "5")
     assert code == 0
-    assert command == "run v0.1..main --environment virtualenv --machine box --skip-existing --steps 5"
+    assert command == "run -n 9 HEAD --environment virtualenv --machine box --skip-existing --steps 5"
 
 
 def test_configuration_at_another_place_has_the_paths_of_the_suite(asv, tmp_path):
@@ -167,22 +174,101 @@ def test_configuration_at_another_place_has_the_paths_of_the_suite(asv, tmp_path
     assert config["benchmark_dir"] == str(ROOT / "asv_bench" / "benchmarks")
 
 
-def test_uncommitted_changes_are_seen(tool, tmp_path, monkeypatch):
-    asv = tool("_asv")
-    monkeypatch.setattr(asv, "ROOT", tmp_path)
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    write(tmp_path, {"kernels/conv.py": "1", "docs/page.md": "2"})
-    assert asv.uncommitted() == ["kernels/"]
-    subprocess.run(["git", "-C", tmp_path, "add", "kernels"], check=True)
-    assert asv.uncommitted() == ["kernels/conv.py"]
+@pytest.fixture
+def repository(git, tmp_path, monkeypatch):
+    """A repository with a commit, in a folder with a blank in its name; a function (words) that runs git there."""
+    folder = tmp_path / "a repository"
+    monkeypatch.setattr(git, "ROOT", folder)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "none"))  # without a name to commit with
+    subprocess.run(["git", "init", "--quiet", folder], check=True)
+    write(folder, {"kernels/conv.py": "1", "fastnn/__init__.py": "", "pyproject.toml": "", "docs/page.md": "1"})
+    git.git("add", "--all")
+    git.git("-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "--quiet", "--message", "first")
+    return folder
 
 
-def test_mistakes_are_explained(tmp_path):
-    done = subprocess.run(
-        [sys.executable, ROOT / "tools/bench.py", "compare", "no-such-branch"], capture_output=True, text=True, cwd=tmp_path
-    )
-    assert done.returncode == 2
-    assert done.stderr.strip() == "tools/bench.py: expected the name of a commit, got 'no-such-branch'"
+def test_uncommitted_changes_are_seen(git, repository):
+    write(repository, {"docs/page.md": "2"})
+    assert git.uncommitted() == []
+    write(repository, {"kernels/conv.py": "2", "kernels/new.py": ""})
+    assert git.uncommitted() == ["kernels/conv.py", "kernels/new.py"]
+    git.git("add", "kernels")
+    assert git.uncommitted() == ["kernels/conv.py", "kernels/new.py"]
+
+
+def test_uncommitted_changes_become_a_commit_of_no_branch(git, repository):
+    write(repository, {"kernels/conv.py": "2", "kernels/new.py": "3", "docs/page.md": "2"})
+    (repository / "fastnn/__init__.py").unlink()
+    before, status = git.commit_of("HEAD"), git.git("status", "--porcelain")
+    commit = git.commit_of_files()
+    assert git.commit_of("HEAD") == before == git.commit_of(f"{commit}^") and git.git("status", "--porcelain") == status
+    assert git.git("show", f"{commit}:kernels/conv.py", f"{commit}:kernels/new.py").split() == ["23"]
+    assert git.git("diff", "--name-only", before, commit).split() == ["fastnn/__init__.py", "kernels/conv.py", "kernels/new.py"]
+
+
+@pytest.mark.parametrize("text", ["", "no-such-branch", "HEAD..HEAD", "HEAD '", "--no-such-option"])
+def test_ranges_need_commits(git, repository, text):
+    git.expect_commits("HEAD")
+    git.expect_commits("NEW")
+    with pytest.raises(git.Failure, match=f"RANGE: expected commits as in git log, such as v0.1..main, got .*{text}"):
+        git.expect_commits(text)
+
+
+def test_commits_of_a_shallow_clone(git, repository, tmp_path, monkeypatch):
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    for branch in ("one", "two"):
+        git.git("checkout", "--quiet", "-b", branch, "HEAD" if branch == "one" else "HEAD~1")
+        git.git(*identity, "commit", "--quiet", "--allow-empty", "--message", branch)
+    clone = ["git", "clone", "--quiet", "--depth=1", "--no-single-branch", repository.as_uri(), tmp_path / "shallow"]
+    subprocess.run(clone, check=True)
+    assert git.merge_base("one", "two") == git.commit_of("one~1")
+    monkeypatch.setattr(git, "ROOT", tmp_path / "shallow")
+    with pytest.raises(git.Failure, match=r"BASE: .* have no commit in common here: git fetch --unshallow"):
+        git.merge_base("origin/one", "origin/two")
+
+
+def test_a_folder_without_repository_says_so(git, tmp_path, monkeypatch):
+    monkeypatch.setattr(git, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(git.Failure, match="not a git repository"):
+        git.commit_of("HEAD")
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["compare", "no-such-branch"], "BASE: expected the name of a commit, got 'no-such-branch'"),
+        (["compare", "HEAD", "--factor", "fast"], "argument --factor: expected a number above 1, got 'fast'"),
+        (["compare", "HEAD", "--factor", "0.9"], "argument --factor: expected a number above 1, got '0.9'"),
+        (["compare", "HEAD", "--bench", "track_speedup"], "BENCH: expected a part of a name like"),
+        (["history", "no-such..range"], "RANGE: expected commits as in git log, such as v0.1..main, got 'no-such..range'"),
+        (["history", "HEAD", "--steps", "0"], "argument --steps: expected a whole number from 1 on, got '0'"),
+        (["run", "--bench", "("], "argument --bench: expected a regular expression, got '('"),
+        (["run", "--bench", "^nothing"], "BENCH: expected a part of a name like activations.ReluForward"),
+        (["quick", "--machine", "a/b"], "MACHINE: expected the name of a folder, got 'a/b'"),
+    ],
+)
+def test_mistakes_are_explained(tmp_path, words, message):
+    """In any folder, without a traceback."""
+    command = [sys.executable, ROOT / "tools/bench.py", *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "problem, code", [(KeyboardInterrupt(), 130), (OSError("disk full"), 2), (ModuleNotFoundError(name="asv"), 2)]
+)
+def test_problems_are_not_taken_for_a_slower_commit(tool, monkeypatch, capsys, problem, code):
+    def compare(arguments):
+        """Does not."""
+        raise problem
+
+    bench = tool("bench")
+    monkeypatch.setattr(bench, "compare", compare)
+    monkeypatch.setattr(sys, "argv", ["bench.py", "compare", "main"])
+    with pytest.raises(SystemExit) as ended:
+        bench.main()
+    assert ended.value.code == code and capsys.readouterr().err.strip().splitlines()[-1].startswith("tools/bench.py: ")
 
 
 # --- machines
@@ -234,7 +320,7 @@ def write(folder, files):
 
 
 @pytest.fixture
-def clones(asv, call, tmp_path, monkeypatch):
+def clones(asv, tool, call, tmp_path, monkeypatch):
     """Two clones of an empty repository; a function (clone, files) -> names of all results after sharing those files."""
 
     def git(folder, *arguments):
@@ -249,7 +335,7 @@ def clones(asv, call, tmp_path, monkeypatch):
         git(tmp_path, "clone", "--quiet", "remote", name)
 
     def share(name, files):
-        monkeypatch.setattr(asv, "ROOT", tmp_path / name)
+        monkeypatch.setattr(tool("_git"), "ROOT", tmp_path / name)
         monkeypatch.setattr(asv, "RESULTS", tmp_path / name / "results")
         write(asv.RESULTS, files)
         assert not call("share")[0]
@@ -282,8 +368,8 @@ def test_of_the_same_benchmark_the_later_result_stays(clones, tmp_path):
         assert {key: values[0][0] for key, values in found.items()} == {"x": 3, "y": 5, "z": 1}
 
 
-def test_there_must_be_results_to_share(asv, call):
-    with pytest.raises(asv.Failure, match=r"there are no results in"):
+def test_there_must_be_results_to_share(git, call):
+    with pytest.raises(git.Failure, match=r"there are no results in"):
         call("share")
 
 

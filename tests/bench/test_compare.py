@@ -5,6 +5,7 @@ Whole comparisons of commits, which take minutes, are in tools/check_bench_compa
 
 import importlib
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -150,9 +151,7 @@ def compare(tool, tmp_path, monkeypatch, capsys):
     """A function (screened, *side by side) -> exit code, what is printed; changes are (name, ratio, ratio of the best)."""
     asv, comparing, paired = tool("_asv"), tool("_comparing"), tool("_paired")
     monkeypatch.setattr(comparing, "SUITE", tmp_path)
-    monkeypatch.setattr(asv, "commit_of", lambda name: {"HEAD": "b" * 40}.get(name, "a" * 40))
-    monkeypatch.setattr(asv, "git", lambda *_: "a" * 40)
-    monkeypatch.setattr(asv, "uncommitted", list)
+    monkeypatch.setattr(comparing, "commits", lambda base: ("a" * 40, "b" * 40))
     monkeypatch.setattr(asv, "machine_name", lambda name: "machine")
     monkeypatch.setattr(comparing, "unpack", lambda *_: ("python", {}, ("before", "after")))
 
@@ -179,7 +178,7 @@ def test_what_is_slower_each_time_fails(compare):
     code, text, asked = compare(once, [("a", 1.9, 1.9), ("c", 1.0, 1.3)], [("a", 2.1, 2.0)])
     assert code == 1 and asked == ["a", "c", "a"]
     assert "2 of 3 benchmarks may be slower by 1.2" in text and "a: x 2.10, best sample x 2.00" in text
-    assert text.endswith("1 slower each time\n")
+    assert re.search(r"\nslower by more than 1.2, each time:\n.*\n.*\n\| a \| +\| +\| 2.10 \|\n$", text)
 
 
 def test_what_is_slower_once_does_not(compare):
@@ -198,9 +197,40 @@ def test_what_fails_now_fails(compare):
     assert code == 1 and "a: fails" in text
 
 
-def test_a_branch_with_nothing_of_its_own_is_an_error(tool, monkeypatch):
-    asv = tool("_asv")
-    monkeypatch.setattr(asv, "commit_of", lambda name: "a" * 40)
-    monkeypatch.setattr(asv, "git", lambda *_: "a" * 40)
-    with pytest.raises(asv.Failure, match=r"nothing to compare: main has all of the commit that is checked out, aaaaaaaa"):
-        tool("_comparing").compare(tool("bench").parse(["compare", "main"]))
+def test_a_commit_is_not_slower_than_itself(tool, monkeypatch, capsys):
+    git, comparing = tool("_git"), tool("_comparing")
+    monkeypatch.setattr(git, "uncommitted", list)
+    monkeypatch.setattr(comparing, "screen", None)
+    assert comparing.compare(tool("bench").parse(["compare", "HEAD"])) == 0
+    commit = git.commit_of("HEAD")
+    assert capsys.readouterr().out == f"HEAD has all of commit {commit[:8]}, which is checked out: nothing is slower\n"
+
+
+def test_changes_that_are_not_committed_are_compared(tool, monkeypatch, capsys):
+    git, comparing = tool("_git"), tool("_comparing")
+    monkeypatch.setattr(git, "uncommitted", lambda: ["kernels/conv.py"])
+    monkeypatch.setattr(git, "commit_of_files", lambda: "c" * 40)
+    assert comparing.commits("HEAD") == (git.commit_of("HEAD"), "c" * 40)
+    assert "kernels/conv.py: measured as they are, not as in commit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changes", [(), (("a", math.nan, math.nan),)])
+def test_a_comparison_with_nothing_to_compare_with_is_an_error(tool, tmp_path, monkeypatch, changes):
+    asv, comparing = tool("_asv"), tool("_comparing")
+    monkeypatch.setattr(asv, "asv", lambda *_, **__: 1)
+    monkeypatch.setattr(comparing, "read_changes", lambda *_: [tool("_regressions").Change(*change) for change in changes])
+    with pytest.raises(tool("_git").Failure, match=r"nothing was measured that works in commit aaaaaaaa"):
+        comparing.screen(tmp_path, "box", ("a" * 40, "b" * 40), 1.2, ["dense"])
+
+
+def test_only_times_and_memory_are_compared(tool):
+    for bench in ([], [r"^dense\."], [r"\('tiny", "^memory"]):
+        expressions = tool("_comparing").those_compared(bench)
+
+        def compared(name, expressions=expressions):
+            return any(re.search(expression, name) for expression in expressions)
+
+        assert compared("dense.DenseForward.time_kernel('tiny 1x1', 'numba')")
+        assert not compared("dense.DenseForward.time_kernel('tiny 1x1', 'numpy')")
+        assert not compared("dense.DenseForward.track_speedup('tiny 1x1')")
+        assert compared("memory.Training.peakmem_step('lenet5')") == (bench != [r"^dense\."])
