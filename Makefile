@@ -10,7 +10,7 @@
 # make bench-compare BASE=main         fail if something is slower than where this branch left main; FACTOR=1.2 slower
 # make bench-check                     check that bench-compare finds a slower kernel, and nothing where nothing has changed
 # make bench-share                     merge results with those on the branch benchmark-results of origin, and push them there
-# make dashboard                       write asv_bench/html/index.html from the results
+# make dashboard                       write asv_bench/html/index.html from the results; TORCH=1 measures PyTorch's training anew
 # make dashboard-serve                 and serve it at http://localhost:8000, or another PORT=...
 # make readme                          write README's table of kernels and the picture of the dashboard, from the results
 #
@@ -25,6 +25,7 @@ PYTEST_ARGS ?=
 COURSE_ARGS ?=
 BENCH ?=
 MACHINE ?=
+TORCH ?=
 RANGE ?=
 BASE ?= main
 FACTOR ?= 1.2
@@ -32,7 +33,10 @@ PORT ?= 8000
 
 # A variable's text as one word of the shell, whatever is in it: regular expressions have dollars and apostrophes.
 quoted = '$(subst ','\'',$(value $1))'
-bench_options = $(if $(value BENCH),--bench $(call quoted,BENCH)) $(if $(value MACHINE),--machine $(call quoted,MACHINE))
+machine_option = $(if $(value MACHINE),--machine $(call quoted,MACHINE))
+bench_options = $(if $(value BENCH),--bench $(call quoted,BENCH)) $(machine_option)
+# Where PyTorch is installed, its training is measured once, unless TORCH=0.
+torch_option = $(if $(TORCH),$(if $(filter 0 no,$(TORCH)),--no-torch,--torch)) $(machine_option)
 
 .PHONY: help demo course test lint clean
 .PHONY: bench bench-quick bench-history bench-compare bench-check bench-share dashboard dashboard-serve readme
@@ -74,7 +78,7 @@ bench-share: $(VENV)/.installed-bench
 	$(VENV)/bin/python tools/bench.py share
 
 dashboard: $(VENV)/.installed-bench
-	$(VENV)/bin/python -m asv_bench.dashboard
+	$(VENV)/bin/python -m asv_bench.dashboard $(torch_option)
 
 dashboard-serve: dashboard
 	$(VENV)/bin/python -m http.server --bind localhost --directory asv_bench/html $(PORT)

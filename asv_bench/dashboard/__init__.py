@@ -8,7 +8,7 @@ Each file has one task:
     results.py           asv's result files as histories of figures, one for each machine and its settings
     rows.py              what stands in the tables
     changes.py           what moved beyond noise, and in which commit
-    against_pytorch.py   training beside PyTorch: measured on request, kept beside the results
+    against_pytorch.py   training beside PyTorch: measured once or on request, kept beside the results
     versions.py          versions of packages, kept beside the results
     links.py             addresses of asv's graphs
     marks.py             geometry of bars and small graphs

@@ -1,4 +1,4 @@
-"""Training beside PyTorch: measured where that is installed, kept beside asv's results, shown from there.
+"""Training beside PyTorch: measured once where that is installed, kept beside asv's results, shown from there.
 
 ``results/<machine>/against_pytorch.jsonl`` has a line for each measurement, so that publishing needs no PyTorch. Its name does
 not end in ``.json``, because asv takes all files that do for results. `tools/measure_training.py` measures: both libraries take
@@ -23,6 +23,63 @@ from .versions import append, read_lines
 NAME = "against_pytorch.jsonl"
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "measure_training.py"
 OPTIONS = ("--rounds", "5", "--seconds", "0.3")
+SAME = ("arch", "cpu", "num_cpu")  # what two names of one machine have in common
+
+
+def provide(conf, found, machine=None, anew=False):
+    """Measure if that is asked for, or if PyTorch is installed and nothing was kept of this machine, which has results.
+
+    Parameters
+    ----------
+    conf : asv.config.Config
+    found : results.Found
+    machine : str, optional
+        asv's name of this machine, by default as `this_machine` finds it.
+    anew : bool, optional
+        Measure in any case, and fail if that fails.
+
+    Raises
+    ------
+    asv.util.UserError
+        With `anew`, if this machine has no results, which figures would be shown with, or if measuring fails.
+    """
+    name = this_machine(found.configurations, machine)
+    if anew:
+        if name is None:
+            said = machine or Machine.get_unique_machine_name()
+            raise UserError(
+                f"no results of this machine, {said!r}, to show PyTorch with: run `make bench`, or give its --machine"
+            )
+        measure(conf, name)
+    elif name is not None and installed() and read(conf.results_dir, name) is None:
+        print(
+            f"measuring training beside PyTorch, once, for {name!r}: about two minutes; --no-torch leaves it out",
+            file=sys.stderr,
+            flush=True,
+        )
+        try:
+            measure(conf, name)
+        except UserError as error:
+            print(f"the dashboard is without PyTorch: {error}", file=sys.stderr)
+
+
+def installed():
+    """Whether PyTorch is; does not import it."""
+    return importlib.util.find_spec("torch") is not None
+
+
+def this_machine(configurations, machine=None):
+    """The name that results of this machine are kept under, None if there are none.
+
+    That is `machine`, or the name that asv has for it; results under another name are its own too if they are of such a
+    processor, as after ``make bench MACHINE=name``. The newest run counts.
+    """
+    known = {configuration.machine["machine"]: configuration.machine for configuration in configurations}
+    name = machine or Machine.get_unique_machine_name()
+    if machine or name in known:
+        return name if name in known else None
+    facts = Machine.get_defaults()
+    return next((other for other, its in known.items() if all(its.get(fact) == facts[fact] for fact in SAME)), None)
 
 
 def measure(conf, machine=None, options=OPTIONS):
@@ -41,7 +98,7 @@ def measure(conf, machine=None, options=OPTIONS):
     asv.util.UserError
         If the script fails.
     """
-    if importlib.util.find_spec("torch") is None:
+    if not installed():
         print("PyTorch is not installed: nothing to compare with", file=sys.stderr)
         return
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0

@@ -382,7 +382,7 @@ def test_vendored_files_are_those_of_the_packages_and_have_licences():
 
 
 def run(*arguments):
-    command = [sys.executable, "-W", "error", "-m", "asv_bench.dashboard", *map(str, arguments)]
+    command = [sys.executable, "-W", "error", "-m", "asv_bench.dashboard", "--no-torch", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
@@ -415,6 +415,64 @@ def test_training_is_measured_and_kept(dashboard, made, monkeypatch, capsys):
     assert [row["network"] for row in kept["results"]] == ["xor"] and len(kept["commit"]) == 40
     page = Page(dashboard.__main__.build(made.folder / "asv.conf.json"))
     assert page.row("pytorch", "xor")[1] == "–"
+
+
+@pytest.fixture
+def measured(dashboard, monkeypatch):
+    """Names of the machines that training was measured for; PyTorch counts as installed, nothing is measured."""
+    against, names = dashboard.against_pytorch, []
+    monkeypatch.setattr(against, "installed", lambda: True)
+    monkeypatch.setattr(against, "measure", lambda conf, machine: names.append(machine))
+    return names
+
+
+def test_training_is_measured_once_where_pytorch_is_installed(dashboard, synthetic, made, measured, monkeypatch, capsys):
+    made()
+    conf, main = made.folder / "asv.conf.json", dashboard.__main__.main
+    here = ["--config", str(conf), "--machine", "epyc-2"]
+    main([*here, "--no-torch"])
+    assert measured == []
+    main(here)
+    assert measured == ["epyc-2"]
+    assert re.search(r"^measuring training beside PyTorch, .*'epyc-2': about two minutes", capsys.readouterr().err)
+    synthetic.save_training(conf.parent / "results", "epyc-2", "ab" * 20)
+    main(here)
+    assert measured == ["epyc-2"] and "PyTorch" not in capsys.readouterr().err, "what was kept is shown"
+    main([*here, "--torch"])
+    assert measured == ["epyc-2"] * 2
+    monkeypatch.setattr(dashboard.against_pytorch, "installed", lambda: False)
+    (conf.parent / "results" / "epyc-2" / "against_pytorch.jsonl").unlink()
+    main(here)
+    assert measured == ["epyc-2"] * 2
+
+
+def test_training_is_measured_for_a_machine_that_has_results(dashboard, made, measured, monkeypatch):
+    made()
+    build, machine, conf = dashboard.__main__.build, dashboard.against_pytorch.Machine, made.folder / "asv.conf.json"
+    monkeypatch.setattr(machine, "get_unique_machine_name", lambda: "elsewhere")
+    facts = {"arch": "x86_64", "cpu": "another", "num_cpu": "2"}
+    monkeypatch.setattr(machine, "get_defaults", lambda: facts)
+    build(conf, torch=None)
+    with pytest.raises(dashboard.__main__.UserError, match=r"no results of this machine, 'elsewhere', .* run `make bench`"):
+        build(conf, torch=True)
+    with pytest.raises(dashboard.__main__.UserError, match="no results of this machine, 'other'"):
+        build(conf, torch=True, machine="other")
+    assert measured == []
+    facts["cpu"] = "AMD EPYC (znver5)"  # this machine, named otherwise when it was measured
+    build(conf, torch=None)
+    assert measured == ["epyc-2"]
+
+
+def test_a_dashboard_without_pytorch_where_measuring_fails(dashboard, made, monkeypatch, capsys):
+    made()
+    against = dashboard.against_pytorch
+    monkeypatch.setattr(against, "installed", lambda: True)
+    monkeypatch.setattr(against, "TOOL", made.folder / "nowhere.py")
+    conf = made.folder / "asv.conf.json"
+    assert dashboard.__main__.build(conf, torch=None, machine="epyc-2").is_file()
+    assert "the dashboard is without PyTorch: nowhere.py failed" in capsys.readouterr().err
+    with pytest.raises(dashboard.__main__.UserError, match=r"nowhere\.py failed with exit code"):
+        dashboard.__main__.build(conf, torch=True, machine="epyc-2")
 
 
 def test_versions_are_noted_for_a_commit(dashboard, tmp_path):
