@@ -123,6 +123,7 @@ def content(conf, found, configuration):
         "left_out": found.left_out,
         "graph": lambda one, between: links.graph(one.benchmark, configuration.state, one.chosen, between),
         "commits": commits,
+        "between": lambda before, after: found.order[after] - found.order[before],
     }
 
 

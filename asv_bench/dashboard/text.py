@@ -84,13 +84,14 @@ def change(factor):
 
     Examples
     --------
-    >>> [change(factor) for factor in (1.234, 0.6, 3.4, None)]
-    ['+23 %', '−40 %', '+240 %', '–']
+    >>> [change(factor) for factor in (1.234, 0.6, 3.4, 0.999, None)]
+    ['+23 %', '−40 %', '+240 %', '±0 %', '–']
     """
     if not is_figure(factor):
         return MISSING
     share = round(100 * (factor - 1))
-    return f"{'+' if share >= 0 else '−'}{abs(share):,} %"
+    sign = "+" if share > 0 else "−" if share else "±"
+    return f"{sign}{abs(share):,} %"
 
 
 def in_unit(value, unit):

@@ -250,7 +250,7 @@ def whole(folder):
     failed = (("pooling.Maxpool2dForward.time_kernel", "odd"), ("pooling.Maxpool2dForward.track_speedup", "odd"))
     save_results(results, MACHINE, hashes, benchmarks, missing=failed)
     save_results(results, MACHINE, hashes, benchmarks, threads="1", speed=0.55, only=(2, 5))
-    laptop = {**MACHINE, "machine": "laptop", "cpu": "Some laptop's processor", "num_cpu": "8"}
+    laptop = {**MACHINE, "machine": "My laptop", "cpu": "Some laptop's processor", "num_cpu": "8"}
     save_results(results, laptop, hashes, benchmarks, speed=1.7, threads="8", only=(0, 3))
     save_suite(path, benchmarks)
     save_versions(results, MACHINE["machine"], hashes[-1], fastnn="0.1.0", numpy="2.4.6", numba="0.68.1", python="3.11.7")

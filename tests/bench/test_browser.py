@@ -199,6 +199,15 @@ def test_links_open_the_graph_they_name(browser, selector):
     browser.screenshot("graph")
 
 
+@pytest.mark.parametrize("place", ["disk", "server"])
+def test_graphs_of_a_machine_whose_name_has_a_blank(browser, whole, server, place):
+    browser.complaints()
+    browser.open(f"{whole.as_uri() if place == 'disk' else server}/on-my-laptop-8-threads.html")
+    browser.run("document.querySelector('#kernels tr[data-words*=\"16 filters\"] td.history a').click()")
+    draws(browser)
+    assert "My%20laptop" in browser.run("return location.href") and browser.complaints() == []
+
+
 def test_graphs_of_another_machine(browser, whole):
     browser.open((whole / "on-epyc-2-1-thread.html").as_uri())
     link = browser.run("return document.querySelector('#kernels td.history a').href")

@@ -105,16 +105,16 @@ def test_every_kernel_and_case_has_a_row(page, synthetic):
 def test_cases_have_their_shapes_beside_their_names(page):
     assert page.row("kernels", "conv2d_forward", "lenet")[1] == "lenet 128x6x12x12, 16 filters 5x5"
     assert page.row("kernels", "conv2d_forward", "odd")[1] == "odd"  # no shape, as in older results
-    assert '>tiny <small class="shape">2x3 @ 3x4</small></td>' in page.source  # the chart
+    assert '>tiny <small class="shape">2x3 @ 3x4</small></td>' in page.source
     assert re.search(
         r"<title>tiny \(2x3 @ 3x4\): [\d.]+×\nlenet \(.*\): [\d.]+×\nvgg \(815018\): .*\nodd: [\d.]+×</title>", page.source
-    )
-    assert "<small>lenet</small>" in page.source and '<span class="shape">815018</span> · in ' in page.source  # changes
+    )  # the chart
+    assert "<small>lenet</small>" in page.source and '<span class="shape">815018</span> · ' in page.source  # changes
 
 
 def test_tiny_cases_with_a_shape_are_not_work(page, synthetic):
     ratios, _ = synthetic.KERNELS["conv.Conv2dBackwardInput"]
-    bar = page.source[page.source.index(">conv2d_backward_input</span>") :]
+    bar = page.source[page.source.index('title="conv2d_backward_input"') :]
     mean = re.search(r'class="value">([\d.]+)×', bar)[1]
     assert float(mean) == pytest.approx((ratios[1] * ratios[2] * ratios[3]) ** (1 / 3), rel=0.02)
 
@@ -158,6 +158,13 @@ def test_changes_since_the_tag_name_their_commits(page, whole):
     slower, faster = text[text.index("Slower") : text.index("Faster")], text[text.index("Faster") :]
     assert re.search(rf"\+(49|50|51) % softmax_forward \w+ .* in {hashes['3'][:8]}", slower)
     assert re.search(rf"−(39|40|41) % conv2d_forward \w+ .* in {hashes['4'][:8]}", faster)
+
+
+def test_a_change_among_several_commits_says_so(whole):
+    hashes = json.loads((whole / "index.json").read_text())["revision_to_hash"]
+    page = Page(whole / "on-epyc-2-1-thread.html")  # which has results of the commits 2 and 5
+    assert re.fullmatch(rf"\+(49|50|51) % by {hashes['5'][:8]}", page.row("kernels", "softmax_forward", "lenet")[-1])
+    assert f'title="one of 3 commits after {hashes["2"][:8]}"' in page.source
 
 
 def test_the_row_of_a_kernel_names_the_commit_that_changed_it(page, whole):
@@ -286,11 +293,11 @@ def test_other_files_are_not_removed(made, dashboard):
 
 
 def test_machines_have_pages_and_a_way_between_them(whole):
-    names = {"index.html", "on-epyc-2-1-thread.html", "on-laptop-8-threads.html"}
+    names = {"index.html", "on-epyc-2-1-thread.html", "on-my-laptop-8-threads.html"}
     assert {path.name for path in whole.glob("*.html")} == names | {"asv.html", "error.html"}
     for name in names:
         assert names <= set(Page(whole / name).addresses)
-    laptop = Page(whole / "on-laptop-8-threads.html")
+    laptop = Page(whole / "on-my-laptop-8-threads.html")
     assert "Some laptop&#39;s processor" in laptop.source
     assert float(laptop.row("kernels", "im2col", "vgg")[3].split()[0]) == pytest.approx(9 / 1.7, rel=0.03)
     assert "pytorch" not in laptop.tables
