@@ -1,5 +1,6 @@
 """asv as the commands of `bench.py` use it: a machine that is known without questions, paths that hold anywhere."""
 
+import importlib.util
 import itertools
 import json
 import os
@@ -15,6 +16,15 @@ from _git import Failure
 ROOT = Path(__file__).resolve().parents[1]
 SUITE = ROOT / "asv_bench"
 RESULTS = SUITE / "results"
+
+
+def installed_elsewhere():
+    """The package's folder, in a list, if this Python imports another than that of this repository."""
+    spec = importlib.util.find_spec("fastnn")
+    if spec is None:
+        raise Failure(f"fastnn is not installed in {sys.executable}: pip install -e '.[bench]'")
+    folder = Path(spec.origin).resolve().parent
+    return [] if folder == ROOT / "fastnn" else [str(folder)]
 
 
 def expect_benchmarks(expressions, among=""):

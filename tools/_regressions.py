@@ -6,7 +6,7 @@ what asv calls a significant change is then often none, as its samples are not i
 slow, never fast, so it moves a median easily and a best sample less. That is measured again with both commits side by side
 (`_paired`), and **is** slower if median and best are, in each of these measurements.
 
-A benchmark that worked before and fails now counts as infinitely slower.
+A benchmark that worked before and fails now, or has nothing to measure any more, counts as infinitely slower.
 """
 
 import itertools
@@ -92,7 +92,7 @@ def table(changes):
 def read_changes(results_dir, machine, before, after):
     """Changes between two commits, of the benchmarks in asv's files of results, by name."""
     old, new = (_samples(results_dir, machine, commit) for commit in (before, after))
-    return [between(name, old.get(name, []), new[name]) for name in sorted(new)]
+    return [between(name, old.get(name, []), new.get(name, [])) for name in sorted({*old, *new})]
 
 
 def _samples(results_dir, machine, commit):

@@ -26,7 +26,8 @@ from _asv import each
 def run(arguments):
     """Benchmarks of the commit that is checked out, in this Python."""
     _asv.expect_benchmarks(arguments.bench)
-    commit, changed = _git.commit_of("HEAD"), _git.uncommitted()
+    commit = _git.commit_of("HEAD")
+    changed = _git.uncommitted() or _asv.installed_elsewhere()
     if changed:
         print(f"{', '.join(changed)}: not as in commit {commit[:8]}, so results are shown and not kept", file=sys.stderr)
     machine = _asv.machine_name(arguments.machine)
@@ -60,7 +61,7 @@ def history(arguments):
     _asv.expect_benchmarks(arguments.bench)
     options = ["--environment", "virtualenv", "--machine", _asv.machine_name(arguments.machine), "--skip-existing"]
     options += ["--steps", str(arguments.steps)] if arguments.steps else []
-    code = _asv.asv("run", arguments.range, *options, *each("--bench", arguments.bench))
+    code = _asv.asv("run", *options, *each("--bench", arguments.bench), "--", arguments.range)
     if code == 2:
         print("some benchmarks fail at some of the commits, and have no result there")
     return 2 if code == 1 else 0

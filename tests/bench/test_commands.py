@@ -50,6 +50,7 @@ def asv(tool, home, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "code", 0, raising=False)
     monkeypatch.setattr(module, "asv", lambda *words, **_: module.asked.append(" ".join(map(str, words))) or module.code)
     monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(module, "installed_elsewhere", list)
     monkeypatch.setattr(tool("_git"), "uncommitted", list)
     return module
 
@@ -141,6 +142,19 @@ def test_results_of_uncommitted_changes_are_not_kept(asv, git, call, monkeypatch
     assert command.endswith("--dry-run") and "kernels/conv.py: not as in commit" in capsys.readouterr().err
 
 
+def test_results_of_another_installation_are_not_kept(asv, call, monkeypatch, capsys):
+    monkeypatch.setattr(asv, "installed_elsewhere", lambda: ["/elsewhere/fastnn"])
+    _, (command,) = call("run")
+    assert command.endswith("--dry-run") and "/elsewhere/fastnn: not as in commit" in capsys.readouterr().err
+
+
+def test_another_installation_is_seen(tool, tmp_path, monkeypatch):
+    write(tmp_path, {"fastnn/__init__.py": ""})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "fastnn", raising=False)
+    assert tool("_asv").installed_elsewhere() == [str(tmp_path.resolve() / "fastnn")]
+
+
 def test_versions_are_kept_beside_results(asv, git, call):
     call("run", "--machine", "box")
     (line,) = (asv.RESULTS / "box" / "versions.jsonl").read_text(encoding="utf-8").splitlines()
@@ -165,7 +179,7 @@ def test_history_goes_on_where_it_was(asv, call):
     asv.code = 2  # at some commit some benchmark fails
     code, (command,) = call("history", "-n 9 HEAD", "--machine", "box", "--steps", "5")
     assert code == 0
-    assert command == "run -n 9 HEAD --environment virtualenv --machine box --skip-existing --steps 5"
+    assert command == "run --environment virtualenv --machine box --skip-existing --steps 5 -- -n 9 HEAD"
 
 
 def test_configuration_at_another_place_has_the_paths_of_the_suite(asv, tmp_path):

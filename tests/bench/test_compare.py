@@ -46,6 +46,14 @@ def test_no_results_are_no_changes(tool, tmp_path):
     assert tool("_regressions").read_changes(tmp_path, "check", BEFORE, UNCHANGED) == []
 
 
+def test_what_is_gone_fails(tool, monkeypatch):
+    samples = {BEFORE: {"works": [1.0], "gone": [1.0]}, TWICE: {"works": [1.0], "new": [1.0]}}
+    regressions = tool("_regressions")
+    monkeypatch.setattr(regressions, "_samples", lambda results_dir, machine, commit: samples[commit])
+    found = {change.name: change.ratio for change in regressions.read_changes("results", "check", BEFORE, TWICE)}
+    assert found["gone"] == math.inf and found["works"] == 1 and math.isnan(found["new"])
+
+
 # --- side by side
 
 SUITE = """
