@@ -22,6 +22,17 @@ class Change(NamedTuple):
     commits: tuple  # before and after the step that did most of it
     witness: float | None  # NumPy's time, after / before
 
+    @property
+    def machine(self):
+        """Whether NumPy's time moved alike, so that it was the machine rather than the code.
+
+        Examples
+        --------
+        >>> [Change(None, 1.4, None, None, (), witness).machine for witness in (1.35, 1.2, 0.7, None)]
+        [True, False, False, False]
+        """
+        return self.witness is not None and abs(math.log(self.factor / self.witness)) <= math.log(1 + NOISE)
+
 
 def moved(before, after, noise=NOISE):
     """after / before of two times, if that is more than noise, else None.

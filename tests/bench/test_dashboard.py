@@ -114,7 +114,7 @@ def test_cases_have_their_shapes_beside_their_names(page):
 
 def test_tiny_cases_with_a_shape_are_not_work(page, synthetic):
     ratios, _ = synthetic.KERNELS["conv.Conv2dBackwardInput"]
-    bar = page.source[page.source.index('title="conv2d_backward_input"') :]
+    bar = page.source[page.source.index(">conv2d_<wbr>backward_<wbr>input</span>") :]
     mean = re.search(r'class="value">([\d.]+)×', bar)[1]
     assert float(mean) == pytest.approx((ratios[1] * ratios[2] * ratios[3]) ** (1 / 3), rel=0.02)
 
@@ -158,6 +158,22 @@ def test_changes_since_the_tag_name_their_commits(page, whole):
     slower, faster = text[text.index("Slower") : text.index("Faster")], text[text.index("Faster") :]
     assert re.search(rf"\+(49|50|51) % softmax_forward \w+ .* in {hashes['3'][:8]}", slower)
     assert re.search(rf"−(39|40|41) % conv2d_forward \w+ .* in {hashes['4'][:8]}", faster)
+
+
+def test_changes_that_numpy_shares_come_last(made, synthetic, monkeypatch):
+    original = synthetic.value_of
+
+    def slower(name, params, commit, speed):
+        factor = 2.0 if "Im2col" in name else 1.3 if "Conv2d" in name and params == ["vgg 815018", "numba"] else 1.0
+        return original(name, params, commit, speed) * (factor if commit else 1.0)
+
+    monkeypatch.setattr(synthetic, "value_of", slower)
+    source = made(2, {}).source.replace("<wbr>", "")
+    found = re.findall(r'<li( class="machine")?>.*?class="what">(\w+) <small>(\w+)</small>', source, re.DOTALL)
+    machine = ' class="machine"'
+    assert found[0] == ("", "conv2d_forward", "vgg")
+    assert found[1:] == [(machine, "im2col", found[k][2]) for k in range(1, 5)]
+    assert re.search(r"NumPy \+\d+ % too</span>", source)
 
 
 def test_a_change_among_several_commits_says_so(whole):
