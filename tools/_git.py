@@ -40,8 +40,13 @@ def merge_base(base, head):
     try:
         return git("merge-base", base, head)
     except Failure:
-        hint = ": git fetch --unshallow" if git("rev-parse", "--is-shallow-repository") == "true" else ""
+        hint = ": git fetch --unshallow" if shallow() else ""
         raise Failure(f"BASE: {base[:8]} and {head[:8]}, which is checked out, have no commit in common here{hint}") from None
+
+
+def shallow():
+    """Whether the repository is without its past."""
+    return git("rev-parse", "--is-shallow-repository") == "true"
 
 
 def expect_commits(range_of_commits):
@@ -63,6 +68,8 @@ def uncommitted():
 
 def commit_of_files():
     """Hash of a commit of the files that are measured as they are now: no branch has it, and git's index stays as it is."""
+    if shallow():  # clones of it, as asv makes, have only what branches have
+        raise Failure("HEAD: expected a commit with all changes, as this clone is without its past: git fetch --unshallow")
     with tempfile.TemporaryDirectory() as folder:
         index = Path(folder) / "index"
         git("read-tree", "HEAD", index=index)

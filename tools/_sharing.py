@@ -24,6 +24,8 @@ def share(remote, branch):
         try:
             for _ in range(3):  # somebody else may push between fetch and push
                 if share_once(tree, remote, branch):
+                    machines = sorted(path.parent.name for path in _asv.RESULTS.glob("*/machine.json"))
+                    print(f"branch {branch} of {remote}, and {_asv.RESULTS}, have results of: {', '.join(machines)}")
                     return
         finally:
             git("worktree", "prune", "--expire", "now")
@@ -36,6 +38,8 @@ def share_once(tree, remote, branch):
         git("fetch", "--quiet", remote, branch)
         start = git("rev-parse", "FETCH_HEAD")
     except Failure:
+        if git("ls-remote", remote, f"refs/heads/{branch}"):  # which says so if there is no such remote
+            raise
         start = git("commit-tree", EMPTY_TREE, "-m", "Results of benchmarks")  # the first ones
     git("worktree", "add", "--quiet", "--force", "--detach", tree, start)
     try:
@@ -70,10 +74,20 @@ def merge_results(source, target, replace=False):
         if path.suffix == ".jsonl":
             text = "".join(f"{line}\n" for line in dict.fromkeys([*old.splitlines(), *text.splitlines()]))
         elif path.name not in ("benchmarks.json", "machine.json"):
-            text = json.dumps(later(json.loads(old), json.loads(text)))
+            text = json.dumps(later(read(to, old), read(path, text)))
         elif not replace:
             continue
-        to.write_text(text, encoding="utf-8")
+        half = to.with_suffix(".new")  # no reader, and no interruption, finds half a file
+        half.write_text(text, encoding="utf-8")
+        half.replace(to)
+
+
+def read(path, text):
+    """What is in one of asv's files of results."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Failure(f"{path}: {error}; measure again, or remove it") from None
 
 
 def later(one, other):

@@ -239,6 +239,8 @@ def test_commits_of_a_shallow_clone(git, repository, tmp_path, monkeypatch):
     monkeypatch.setattr(git, "ROOT", tmp_path / "shallow")
     with pytest.raises(git.Failure, match=r"BASE: .* have no commit in common here: git fetch --unshallow"):
         git.merge_base("origin/one", "origin/two")
+    with pytest.raises(git.Failure, match=r"HEAD: expected a commit with all changes.*: git fetch --unshallow"):
+        git.commit_of_files()
 
 
 def test_a_folder_without_repository_says_so(git, tmp_path, monkeypatch):
@@ -348,11 +350,11 @@ def clones(asv, tool, call, tmp_path, monkeypatch):
     for name in ("one", "two"):
         git(tmp_path, "clone", "--quiet", "remote", name)
 
-    def share(name, files):
+    def share(name, files, *words):
         monkeypatch.setattr(tool("_git"), "ROOT", tmp_path / name)
         monkeypatch.setattr(asv, "RESULTS", tmp_path / name / "results")
         write(asv.RESULTS, files)
-        assert not call("share")[0]
+        assert not call("share", *words)[0]
         listed = subprocess.check_output(["git", "-C", tmp_path / name, "worktree", "list"], text=True)
         assert len(listed.splitlines()) == 1
         return {str(path.relative_to(asv.RESULTS)) for path in asv.RESULTS.rglob("*.json*")}
@@ -385,6 +387,28 @@ def test_of_the_same_benchmark_the_later_result_stays(clones, tmp_path):
 def test_there_must_be_results_to_share(git, call):
     with pytest.raises(git.Failure, match=r"there are no results in"):
         call("share")
+
+
+def test_a_missing_remote_is_explained(git, clones):
+    with pytest.raises(git.Failure, match="'nowhere' does not appear to be a git repository"):
+        clones("one", {"benchmarks.json": "1"}, "--remote", "nowhere")
+
+
+def test_half_a_file_is_explained(git, clones, tmp_path):
+    name = "a/12345678-py.json"
+    clones("one", {name: results_file(x=1)})
+    with pytest.raises(git.Failure, match=r"12345678-py.json: .*; measure again, or remove it"):
+        clones("two", {name: results_file(x=1)[:20]})
+    clones("two", {name: results_file(x=3)})
+    assert {path.suffix for path in tmp_path.rglob("results/a/*")} == {".json"}
+
+
+def test_hooks_of_this_repository_are_not_for_results(clones, tmp_path):
+    hook = tmp_path / "one" / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    assert clones("one", {"benchmarks.json": "1"}) == {"benchmarks.json"}
 
 
 # --- table and picture
@@ -421,9 +445,11 @@ def test_workflows(name):
     yaml = pytest.importorskip("yaml", reason="PyYAML reads the workflows")
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8"))
     assert workflow["permissions"] == {"contents": "read"}  # jobs ask for more by themselves
+    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     for step in steps:
         assert ("run" in step) != ("uses" in step)
+        assert re.fullmatch(r"actions/[\w-]+@v\d+", step.get("uses", "actions/none@v0"))
         for target in re.findall(r"make ([\w-]+)", step.get("run", "")):
             assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
         assert "${{ github" not in step.get("run", "")  # names of branches are not to be part of a script
