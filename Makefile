@@ -7,7 +7,7 @@
 # make bench                           measure this commit: half an hour, results in asv_bench/results
 # make bench-quick                     measure some cases of it: less than five minutes
 # make bench-history RANGE=v0.1..main  measure the commits of a range, which are built in environments of their own
-# make bench-compare BASE=main         fail if something is slower than where this branch left main; FACTOR=1.2 slower
+# make bench-compare BASE=main         fail if something is slower than where this branch left main, by more than FACTOR=1.15
 # make bench-check                     check that bench-compare finds a slower kernel, and nothing where nothing has changed
 # make bench-share                     merge results with those on the branch benchmark-results of origin, and push them there
 # make dashboard                       write asv_bench/html/index.html from the results; TORCH=1 measures PyTorch's training anew
@@ -28,7 +28,7 @@ MACHINE ?=
 TORCH ?=
 RANGE ?=
 BASE ?= main
-FACTOR ?= 1.2
+FACTOR ?= 1.15
 PORT ?= 8000
 
 # A variable's text as one word of the shell, whatever is in it: regular expressions have dollars and apostrophes.

@@ -4,7 +4,7 @@
     python tools/bench.py run                          the commit that is checked out, in the Python that runs this
     python tools/bench.py quick                        the same for some cases, in less than five minutes
     python tools/bench.py history v0.1..main           commits of a range, in environments that asv builds
-    python tools/bench.py compare main --factor 1.2    exit code 1 if something is slower than where this branch left main
+    python tools/bench.py compare main --factor 1.15   exit code 1 if something is slower than where this branch left main
     python tools/bench.py share                        merge results with those of others, on a branch of their own
 
 Results go to asv_bench/results/MACHINE/COMMIT-ENVIRONMENT.json. The machine's name is the host's, or that of --machine; what
@@ -126,7 +126,7 @@ def parse(arguments=None):
     past.add_argument("--steps", type=count, help="at most so many of its commits, evenly spread")
     change = command(compare, common)
     change.add_argument("base", metavar="BASE", help="branch or commit; compared is with where what is checked out left it")
-    change.add_argument("--factor", type=factor, default=1.2, help="how much slower is slower")
+    change.add_argument("--factor", type=factor, default=1.15, help="how many times as long is slower")
     change.add_argument("--again", type=count, default=2, help="measurements side by side of what may be slower")
     sharing = command(share)
     sharing.add_argument("--remote", default="origin")

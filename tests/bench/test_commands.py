@@ -105,7 +105,7 @@ def test_help_lists_all_targets():
         ("bench", (r"BENCH=\('tiny.*\)$",), r"run --bench '\('\''tiny.*\)$'"),
         ("bench-quick", (), "quick"),
         ("bench-history", ("RANGE=v0.1..main",), "history 'v0.1..main'"),
-        ("bench-compare", (), "compare 'main' --factor '1.2'"),
+        ("bench-compare", (), "compare 'main' --factor '1.15'"),
         ("bench-compare", ("BASE=v0.1", "FACTOR=1.1", "BENCH=dense"), "compare 'v0.1' --factor '1.1' --bench 'dense'"),
         ("bench-share", (), "share"),
     ],
