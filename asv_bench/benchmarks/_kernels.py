@@ -1,5 +1,6 @@
 """Benchmarks of kernels: a table of cases and the arguments of a call become times and figures."""
 
+import itertools
 import re
 import statistics
 from abc import abstractmethod
@@ -112,7 +113,7 @@ class Multiplying(KernelBenchmark):
 
 
 class Moving(KernelBenchmark):
-    """A kernel that memory bounds: bytes read and written per second too."""
+    """A kernel that memory bounds: bytes read and written per second too, and the share of what a copy reaches."""
 
     updated = ()  # positions of the arguments that are read and written
 
@@ -121,10 +122,28 @@ class Moving(KernelBenchmark):
         moved = sum(argument.nbytes for argument in arguments if isinstance(argument, np.ndarray))
         return moved + sum(arguments[position].nbytes for position in self.updated)
 
+    def _prepare(self, case, impl=None):
+        call = super()._prepare(case, impl)
+        self._moved = self._bytes(call.args)
+        self._copies, self._copied = _measuring.copies(self._moved)
+        for copy in self._copies:
+            copy()
+        return call
+
     def track_gbytes(self, case, impl):
         (seconds,) = _measuring.in_turn(self._contestants)
-        return self._bytes(self._contestants[0].args) / statistics.median(seconds) / 1e9
+        return self._moved / statistics.median(seconds) / 1e9
 
     track_gbytes.pretty_name = "bytes read and written"
     track_gbytes.unit = "GB/s"
     track_gbytes.without = ("tiny",)
+
+    def track_percent_of_copy(self, case):
+        seconds, *copies = _measuring.in_turn([self._contestants[0], *self._copies])
+        best = self._copied / min(itertools.chain(*copies))
+        return 100 * self._moved / statistics.median(seconds) / best
+
+    track_percent_of_copy.pretty_name = "Numba's share of the best rate at which as many bytes are copied"
+    track_percent_of_copy.unit = "%"
+    track_percent_of_copy.without = ("tiny",)
+    track_percent_of_copy.param_names = ("case",)

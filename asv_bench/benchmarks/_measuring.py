@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from functools import partial
 
 import numpy as np
 from numba.core import event
@@ -57,6 +58,19 @@ def sgemm(size=1024):
     """NumPy's product of two square matrices: a call, and its floating-point operations."""
     a, out = np.ones((size, size), np.float32), np.ones((size, size), np.float32)
     return lambda: np.matmul(a, a, out=out), 2 * size**3
+
+
+def copies(nbytes):
+    """Ways to copy an array, which read and write so many bytes in all, and how many they are.
+
+    NumPy's copy, which has one thread, is the fastest of a small array; of a large one it is fastnn's.
+    """
+    x = np.ones((64, 1, max(1, nbytes // 512)), np.float32)
+    out = np.ones_like(x)
+    ways = [partial(np.copyto, out, x)]
+    if hasattr(fnn.kernels, "channels"):
+        ways.append(partial(fnn.kernels.channels.copy_channels, out, x, 0, 0, 1))
+    return ways, 2 * x.nbytes
 
 
 def equal_threads():

@@ -157,7 +157,7 @@ def summary(kernels, networks):
     """The few figures on top."""
     known = [row for row in kernels if text.is_figure(row.speedup) and row.speedup > 0]
     work = [row for row in known if row.case != rows.TINY] or known
-    peaks = sorted(row.peak for row in kernels if text.is_figure(row.peak) and row.case != rows.TINY)
+    peaks = sorted(row.peak for row in kernels if text.is_figure(row.peak) and row.rate_unit == "GFLOP/s")
     ratios = [row.speedup for row in networks if text.is_figure(row.speedup)]
     return {
         "mean": marks.geometric_mean([row.speedup for row in work]),

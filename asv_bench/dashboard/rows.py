@@ -194,9 +194,14 @@ def _kernel(configuration, owner, methods, case):
     graphs = {"time": _graph(configuration, owner, "time_kernel", both)}
     if "track_speedup" in methods:
         graphs["speedup"] = _graph(configuration, owner, "track_speedup", [("case", case)])
-    for what, method in (("rate", rate), ("peak", "track_percent_of_peak")):
+    for what, method, lines in (
+        ("rate", rate, both),
+        ("peak", "track_percent_of_copy", [("case", case)]),
+        ("peak", "track_percent_of_peak", both),
+    ):
         if method in methods:
-            graphs[what] = _graph(configuration, owner, method, both)
+            graphs[what] = _graph(configuration, owner, method, lines)
+    peak = last("track_percent_of_peak", "numba")
     return KernelRow(
         family=owner.partition(".")[0],
         kernel=title(owner, methods),
@@ -207,7 +212,7 @@ def _kernel(configuration, owner, methods, case):
         speedup=measured if is_figure(measured) else _ratio(numpy, numba),
         rate=last(rate, "numba"),
         rate_unit=methods[rate]["unit"] if rate in methods else "",
-        peak=last("track_percent_of_peak", "numba"),
+        peak=peak if is_figure(peak) else last("track_percent_of_copy"),
         numpy_rate=last(rate, "numpy"),
         numpy_peak=last("track_percent_of_peak", "numpy"),
         series=series,

@@ -89,6 +89,7 @@ def suite(owners=None):
             named += [benchmark(f"{name}.track_percent_of_peak", *grid, "%", "track")]
         else:
             named += [benchmark(f"{name}.track_gbytes", *grid, "GB/s", "track")]
+            named += [benchmark(f"{name}.track_percent_of_copy", (CASES,), ("case",), "%", "track")]
     for name in NETWORKS:
         each = ((IMPLS,), ("impl",))
         named += [benchmark(f"networks.{name}.time_step", *each), benchmark(f"networks.{name}.time_predict", *each)]
@@ -122,6 +123,7 @@ def value_of(name, params, commit, speed):
             "track_gflops": rate,
             "track_gbytes": rate,
             "track_percent_of_peak": rate / 4.74 / speed,
+            "track_percent_of_copy": rate / 0.5 / speed,
         }[method]
     if owner.startswith("networks."):
         rate = NETWORKS[owner.partition(".")[2]][impl == "numpy"] * speed

@@ -100,7 +100,7 @@ def test_classes_of_kernels_report_for_both_implementations(module, cls):
     assert names == ["case", "impl"] and impls == ["numba", "numpy"] and len(cases) == len(cls.cases)
     assert found["track_speedup"] == (["case"], [cases])
     multiplies = module in ("conv", "dense") and not cls.__name__.endswith("Bias")
-    rates = {"track_gflops", "track_percent_of_peak"} if multiplies else {"track_gbytes"}
+    rates = {"track_gflops", "track_percent_of_peak"} if multiplies else {"track_gbytes", "track_percent_of_copy"}
     assert found.keys() == {"time_kernel", "track_speedup"} | rates
     for names, values in found.values():
         assert "impl" not in names or (names[-1], values[-1]) == ("impl", ["numba", "numpy"])
@@ -147,7 +147,7 @@ def test_titles_and_units_are_set(cls, method):
 
 def test_a_full_run_is_a_matter_of_minutes():
     """A process takes about 1.1 seconds where nothing else runs: 30 minutes are for 1,600."""
-    assert len(list(grid())) < 1200
+    assert len(list(grid())) < 1400
 
 
 def test_a_quick_run_is_a_matter_of_few_minutes():
