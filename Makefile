@@ -4,15 +4,15 @@
 # make lint     check style and format
 # make clean    remove what these made, but not results of benchmarks
 #
-# make bench                           measure this commit: half an hour, results in asv_bench/results
-# make bench-quick                     measure some cases of it: less than five minutes
-# make bench-history RANGE=v0.1..main  measure the commits of a range, which are built in environments of their own
-# make bench-compare BASE=main         fail if something is slower than where this branch left main, by more than FACTOR=1.15
-# make bench-check                     check that bench-compare finds a slower kernel, and nothing where nothing has changed
-# make bench-share                     merge results with those on the branch benchmark-results of origin, and push them there
-# make dashboard                       write asv_bench/html/index.html from the results; TORCH=1 measures PyTorch's training anew
-# make dashboard-serve                 and serve it at http://localhost:8000, or another PORT=...
-# make readme                          write README's table of kernels and the picture of the dashboard, from the results
+# make bench                             measure this commit: half an hour, results in asv_bench/results
+# make bench-quick                       measure some cases of it: less than five minutes
+# make bench-history RANGE=main~5..main  measure the commits of a range, which are built in environments of their own
+# make bench-compare BASE=main           fail if something is slower than where this branch left main, by more than FACTOR=1.15
+# make bench-check                       check that bench-compare finds a slower kernel, and nothing where nothing has changed
+# make bench-share                       merge results with those on the branch benchmark-results of origin, and push them there
+# make dashboard                         write asv_bench/html/index.html from the results; TORCH=1 measures PyTorch's training anew
+# make dashboard-serve                   and serve it at http://localhost:8000, or another PORT=...
+# make readme                            write README's table of kernels and the picture of the dashboard, from the results
 #
 # Each installs what it needs into .venv, once, and again when pyproject.toml changes.
 # Choose another Python with PYTHON=..., another environment with VENV=..., arguments for pytest with PYTEST_ARGS=...,

@@ -11,9 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from _git import Failure
+from _git import ROOT, Failure
 
-ROOT = Path(__file__).resolve().parents[1]
 SUITE = ROOT / "asv_bench"
 RESULTS = SUITE / "results"
 
@@ -58,7 +57,7 @@ def machine_name(name=None):
     known = load_json(str(path), MachineCollection.api_version) if path.is_file() else {}
     known.pop("version", None)
     if name is None:
-        name = platform.node()
+        name = platform.node() or "unnamed"
         if name not in known and len(known) == 1:
             return next(iter(known))  # asv's own rule: it was given another name than the host's
     if name not in known:

@@ -58,7 +58,7 @@ def expect_commits(range_of_commits):
     except (Failure, ValueError):
         found = ""
     if not found:
-        raise Failure(f"RANGE: expected commits as in git log, such as v0.1..main, got {range_of_commits!r}")
+        raise Failure(f"RANGE: expected commits as in git log, such as main~5..main, got {range_of_commits!r}")
 
 
 def uncommitted():

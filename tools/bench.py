@@ -3,7 +3,7 @@
 
     python tools/bench.py run                          the commit that is checked out, in the Python that runs this
     python tools/bench.py quick                        the same for some cases, in less than five minutes
-    python tools/bench.py history v0.1..main           commits of a range, in environments that asv builds
+    python tools/bench.py history main~5..main         commits of a range, in environments that asv builds
     python tools/bench.py compare main --factor 1.15   exit code 1 if something is slower than where this branch left main
     python tools/bench.py share                        merge results with those of others, on a branch of their own
 
@@ -122,7 +122,7 @@ def parse(arguments=None):
     command(run, common)
     command(quick, common)
     past = command(history, common)
-    past.add_argument("range", metavar="RANGE", help="as in git log: v0.1..main")
+    past.add_argument("range", metavar="RANGE", help="as in git log: main~5..main")
     past.add_argument("--steps", type=count, help="at most so many of its commits, evenly spread")
     change = command(compare, common)
     change.add_argument("base", metavar="BASE", help="branch or commit; compared is with where what is checked out left it")

@@ -104,7 +104,7 @@ def test_help_lists_all_targets():
         ("bench", ("BENCH=^conv", "MACHINE=a box"), "run --bench '^conv' --machine 'a box'"),
         ("bench", (r"BENCH=\('tiny.*\)$",), r"run --bench '\('\''tiny.*\)$'"),
         ("bench-quick", (), "quick"),
-        ("bench-history", ("RANGE=v0.1..main",), "history 'v0.1..main'"),
+        ("bench-history", ("RANGE=main~5..main",), "history 'main~5..main'"),
         ("bench-compare", (), "compare 'main' --factor '1.15'"),
         ("bench-compare", ("BASE=v0.1", "FACTOR=1.1", "BENCH=dense"), "compare 'v0.1' --factor '1.1' --bench 'dense'"),
         ("bench-share", (), "share"),
@@ -224,7 +224,7 @@ def test_uncommitted_changes_become_a_commit_of_no_branch(git, repository):
 def test_ranges_need_commits(git, repository, text):
     git.expect_commits("HEAD")
     git.expect_commits("NEW")
-    with pytest.raises(git.Failure, match=f"RANGE: expected commits as in git log, such as v0.1..main, got .*{text}"):
+    with pytest.raises(git.Failure, match=f"RANGE: expected commits as in git log, such as main~5..main, got .*{text}"):
         git.expect_commits(text)
 
 
@@ -257,7 +257,7 @@ def test_a_folder_without_repository_says_so(git, tmp_path, monkeypatch):
         (["compare", "HEAD", "--factor", "fast"], "argument --factor: expected a number above 1, got 'fast'"),
         (["compare", "HEAD", "--factor", "0.9"], "argument --factor: expected a number above 1, got '0.9'"),
         (["compare", "HEAD", "--bench", "track_speedup"], "BENCH: expected a part of a name like"),
-        (["history", "no-such..range"], "RANGE: expected commits as in git log, such as v0.1..main, got 'no-such..range'"),
+        (["history", "no-such..range"], "RANGE: expected commits as in git log, such as main~5..main, got 'no-such..range'"),
         (["history", "HEAD", "--steps", "0"], "argument --steps: expected a whole number from 1 on, got '0'"),
         (["run", "--bench", "("], "argument --bench: expected a regular expression, got '('"),
         (["run", "--bench", "^nothing"], "BENCH: expected a part of a name like activations.ReluForward"),
