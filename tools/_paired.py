@@ -9,6 +9,7 @@ import contextlib
 import math
 import os
 import subprocess
+import threading
 import time
 from pathlib import Path
 from statistics import median
@@ -19,6 +20,7 @@ SAMPLER = Path(__file__).with_name("_sampler.py")
 PAIRS, MOST_PAIRS = 3, 12  # of processes: more only where they do not agree
 AGREED = 1.1  # the largest of their ratios by the smallest
 SECONDS, LEAST = 0.8, 5  # how long a pair takes samples, and how many of each at least
+LIMIT = 300  # seconds until what does not answer counts as failed, as in asv.conf.json
 
 
 def measure(python, suite, name, folders, environment=None):
@@ -59,18 +61,28 @@ def _start(python, suite, name, folder, environment):
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=variables)
 
 
+def _answer(process):
+    """A line that a process writes; nothing if it ends without one."""
+    limit = threading.Timer(LIMIT, process.kill)
+    limit.start()
+    try:
+        return process.stdout.readline()
+    finally:
+        limit.cancel()
+
+
 def take_turns(processes):
     """Samples of each process, as many of each; none of one that fails, and then something of others."""
     samples = [[] for _ in processes]
     with contextlib.suppress(BrokenPipeError, ValueError):  # one ends too early, which its exit code says below
-        once = [process.stdout.readline().split()[-1:] == ["once"] for process in processes]
+        once = [_answer(process).split()[-1:] == ["once"] for process in processes]
         start = time.perf_counter()
         while len(samples[0]) < LEAST or time.perf_counter() - start < SECONDS:
             turns = list(zip(processes, samples))
             for process, taken in turns if len(samples[0]) % 2 else turns[::-1]:  # who is first alternates too
                 process.stdin.write("\n")
                 process.stdin.flush()
-                taken.append(float(process.stdout.readline()))
+                taken.append(float(_answer(process)))
             if any(once):
                 break
     for process in processes:

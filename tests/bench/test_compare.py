@@ -82,6 +82,7 @@ ONCE = "def work(n):\n    return sum(range(n))\n"
 TWO = "def work(n):\n    return sum(range(n)) + sum(range(n))\n"
 MORE = "kept = []\n\ndef work(n):\n    kept.append(b'1' * 100_000_000)\n"
 BROKEN = "def work(n):\n    raise ValueError(n)\n"
+HANGING = "import time\n\ndef work(n):\n    time.sleep(60)\n"
 LATE = "calls = []\n\ndef work(n):\n    calls.append(n)\n    if len(calls) > 4:\n        raise ValueError(n)\n"
 
 
@@ -125,6 +126,11 @@ def test_memory(measure):
 def test_what_fails_now_is_infinitely_slower(measure, broken):
     change = measure(ONCE, broken)
     assert change.ratio == math.inf and change.is_slower(1.2) and str(change) == "sums.Sum.time_sum('few'): fails"
+
+
+def test_what_does_not_end_fails(tool, measure, monkeypatch):
+    monkeypatch.setattr(tool("_paired"), "LIMIT", 2)
+    assert measure(ONCE, HANGING).ratio == math.inf
 
 
 @pytest.mark.parametrize("after", [ONCE, BROKEN])
