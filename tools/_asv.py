@@ -100,6 +100,9 @@ def write_config(path, **changes):
         config[name] = str((SUITE / config[name]).resolve())
     # A checkout may be without the branches that have graphs, and asv wants to find them, whatever it measures.
     config["branches"] = ["HEAD"]
+    if sys.platform == "linux":
+        # Processes that are forked from one which has imported everything: by default that takes longer than measuring.
+        config["launch_method"] = "forkserver"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**config, **changes}, indent=1), encoding="utf-8")
     return path

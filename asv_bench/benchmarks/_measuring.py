@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import fastnn as fnn
 
 SAMPLE_SECONDS = 0.01  # calls in a row that make one sample: waking a sleeping thread is not what is measured
-PAUSE_SECONDS = 0.04  # a BLAS's idle threads keep a CPU busy after their last call, which would be the next contestant's loss
+QUIET_SECONDS = 0.01  # how long no thread may have been busy before the next contestant starts
 ROUNDS = 5
 
 
@@ -43,10 +43,23 @@ def in_turn(contestants):
     found = [[] for _ in contestants]
     for _ in range(ROUNDS):
         for call, n, seconds in zip(contestants, times, found):
-            time.sleep(PAUSE_SECONDS)
+            settle()
             call()
             seconds.append(repeat(call, n) / n)
     return found
+
+
+def settle(seconds=1.0):
+    """Wait, so long at most, until this process is idle.
+
+    A BLAS's threads wait for work in a busy loop, OpenBLAS's for a tenth of a second, which would be the next one's loss.
+    """
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        busy = time.process_time()
+        time.sleep(QUIET_SECONDS)
+        if time.process_time() - busy < QUIET_SECONDS / 4:
+            return
 
 
 def median_ratio(numerators, denominators):

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -167,7 +168,7 @@ def hasty(monkeypatch):
     for _, cls in CLASSES:
         if hasattr(cls, "workload"):
             monkeypatch.setattr(cls, "workload", cls.workload._replace(batch=4))
-    for name, value in {"SAMPLE_SECONDS": 1e-4, "PAUSE_SECONDS": 0, "ROUNDS": 1}.items():
+    for name, value in {"SAMPLE_SECONDS": 1e-4, "QUIET_SECONDS": 0, "ROUNDS": 1}.items():
         monkeypatch.setattr(_measuring, name, value)
     with threadpoolctl.threadpool_limits(), fastnn.threads(1):
         yield
@@ -291,6 +292,18 @@ def test_kernels_that_a_commit_does_not_have_are_passed_over(hasty, monkeypatch)
     monkeypatch.delattr(fastnn.kernels.dense, "dense_forward")
     with pytest.raises(NotImplementedError, match=r"dense.dense_forward: not in this commit"):
         cls().setup("tiny", "numba")
+
+
+@pytest.mark.parametrize("busy, waits", [(0, 1), (7, 8), (1000, 100)])
+def test_contestants_wait_for_idle_threads(monkeypatch, busy, waits):
+    """On clocks of the test's own: other threads are busy for some time, and the wait ends anyway after a second."""
+    clock = {"slept": 0}
+    sleep = lambda seconds: clock.update(slept=clock["slept"] + 1)  # noqa: E731
+    now = lambda: clock["slept"] * _measuring.QUIET_SECONDS  # noqa: E731
+    worked = lambda: min(clock["slept"], busy) * _measuring.QUIET_SECONDS  # noqa: E731
+    monkeypatch.setattr(_measuring, "time", types.SimpleNamespace(sleep=sleep, perf_counter=now, process_time=worked))
+    _measuring.settle(seconds=0.995)
+    assert clock["slept"] == waits
 
 
 def test_blas_and_fastnn_have_the_same_threads(hasty):
