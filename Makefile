@@ -4,7 +4,7 @@
 # make lint     check style and format
 # make clean    remove what these made, but not results of benchmarks
 #
-# make bench                             measure this commit: half an hour, results in asv_bench/results
+# make bench                             measure this commit: a quarter of an hour, results in asv_bench/results
 # make bench-quick                       measure some cases of it: less than five minutes
 # make bench-history RANGE=main~5..main  measure the commits of a range, which are built in environments of their own
 # make bench-compare BASE=main           fail if something is slower than where this branch left main, by more than FACTOR=1.15

@@ -13,7 +13,10 @@ import fastnn as fnn
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / "tools"
-SECTIONS = {"README.md": {"train"}, "docs/performance.md": {"train", "predict", "predict batch 1", "mnist", "memory", "dense"}}
+SECTIONS = {
+    "README.md": {"train", "kernels"},
+    "docs/performance.md": {"train", "predict", "predict batch 1", "mnist", "memory", "dense"},
+}
 
 
 def run(name, *arguments):

@@ -81,6 +81,6 @@ WORKLOADS = {
     "Mlp": Workload("perceptron 784-256-128-10", mlp, (784,), 128),
     "Lenet5": Workload("LeNet-5", lenet5, (1, 28, 28), 128, "Adam", (("lr", 1e-3),)),
     "StrideCnn": Workload("strided CNN", stride_cnn, (1, 28, 28), 64),
-    "VggSmall": Workload("VGG-small", vgg_small, (3, 32, 32), 16),
-    "Resnet20": Workload("ResNet-20", resnet20, (3, 32, 32), 16),
+    "VggSmall": Workload("VGG-small", vgg_small, (3, 32, 32), 64),
+    "Resnet20": Workload("ResNet-20", resnet20, (3, 32, 32), 64),
 }

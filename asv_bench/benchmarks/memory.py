@@ -36,7 +36,7 @@ class TrainingStep:
     def peakmem_step(self, network):
         train(network, self.data)
 
-    peakmem_step.pretty_name = "memory: training step, what the process had before included"
+    peakmem_step.pretty_name = "memory: training step"
 
     def peakmem_reference(self, network):
         pass

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from asv.machine import Machine
@@ -82,6 +83,22 @@ def this_machine(configurations, machine=None):
     return next((other for other, its in known.items() if all(its.get(fact) == facts[fact] for fact in SAME)), None)
 
 
+def load_of_others(seconds=1.0):
+    """CPUs that are busy now, while this process sleeps. The usual load is a mean that what ran a minute ago is in as well."""
+    try:
+        idle = -idle_seconds()
+        time.sleep(seconds)
+        return max(0.0, os.cpu_count() - (idle + idle_seconds()) / seconds)
+    except OSError:  # not Linux
+        return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def idle_seconds():
+    """Seconds that CPUs had nothing to do since the system started, all of them together."""
+    _, idle = Path("/proc/uptime").read_text(encoding="ascii").split()
+    return float(idle)
+
+
 def measure(conf, machine=None, options=OPTIONS):
     """Measure the networks of `tools/measure_training.py` and keep what comes out; without PyTorch, say so and do nothing.
 
@@ -101,7 +118,7 @@ def measure(conf, machine=None, options=OPTIONS):
     if not installed():
         print("PyTorch is not installed: nothing to compare with", file=sys.stderr)
         return
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    load = load_of_others()
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, "training.json")
         done = subprocess.run([sys.executable, str(TOOL), *options, "--json", str(written)], stdout=subprocess.DEVNULL)
