@@ -8,7 +8,10 @@ Both are parallel over the N*C planes of the image: what a plane's columns hold 
 """
 
 from ._kernel import kernel
+from ._planes import zero
 from ._windows import valid_range
+from .moves import add_rows, copy_rows
+from .simd import pointer
 
 
 def _chunk(col, x):
@@ -46,33 +49,25 @@ def im2col(col, x, kernel, stride, padding, dilation, first, last):
     OW = (W + 2 * PW - DW * (KW - 1) - 1) // SW + 1
     OH = col.shape[2] // OW if OW > 0 else 0
     x, col = x.reshape(-1), col.reshape(-1)
-    zero = x.dtype.type(0)
     at = first * KH * KW * OH * OW
     for plane in range(first, last):
         for kh in range(KH):
+            i_first, i_last = valid_range(kh * DH - PH, H, OH, SH)
             for kw in range(KW):
                 j_first, j_last = valid_range(kw * DW - PW, W, OW, SW)
-                for i in range(OH):
-                    row, h = col[at : at + OW], i * SH - PH + kh * DH
-                    at += OW
-                    if h < 0 or h >= H:
-                        for j in range(OW):
-                            row[j] = zero
-                        continue
-                    if j_last - j_first < OW:
-                        for j in range(j_first):
-                            row[j] = zero
-                        for j in range(j_last, OW):
-                            row[j] = zero
-                    if j_last > j_first:
-                        target = row[j_first:j_last]
-                        source = x[(plane * H + h) * W + j_first * SW - PW + kw * DW : (plane * H + h + 1) * W]
-                        if SW == 1:
-                            for j in range(target.size):
-                                target[j] = source[j]
-                        else:
-                            for j in range(target.size):
-                                target[j] = source[j * SW]
+                rows, count = i_last - i_first, j_last - j_first
+                if rows < OH or count < OW:
+                    zero(col[at : at + OH * OW])
+                if rows > 0 and count > 0:
+                    h, w = i_first * SH - PH + kh * DH, j_first * SW - PW + kw * DW
+                    target, source = pointer(col, at + i_first * OW + j_first), pointer(x, (plane * H + h) * W + w)
+                    if SW <= 2:
+                        copy_rows(target, OW, source, SH * W, rows, count, SW)
+                    else:
+                        for i in range(rows):
+                            for j in range(count):
+                                target[i * OW + j] = source[i * SH * W + j * SW]
+                at += OH * OW
 
 
 @kernel(
@@ -105,21 +100,19 @@ def col2im(x, col, kernel, stride, padding, dilation, first, last):
     x, col = x.reshape(-1), col.reshape(-1)
     at = first * KH * KW * OH * OW
     for plane in range(first, last):
-        image = x[plane * H * W : (plane + 1) * H * W]
-        for i in range(image.size):
-            image[i] = 0
+        zero(x[plane * H * W : (plane + 1) * H * W])
         for kh in range(KH):
+            i_first, i_last = valid_range(kh * DH - PH, H, OH, SH)
             for kw in range(KW):
                 j_first, j_last = valid_range(kw * DW - PW, W, OW, SW)
-                for i in range(OH):
-                    h = i * SH - PH + kh * DH
-                    if 0 <= h < H and j_last > j_first:
-                        source = col[at + j_first : at + j_last]
-                        target = image[h * W + j_first * SW - PW + kw * DW : (h + 1) * W]
-                        if SW == 1:
-                            for j in range(source.size):
-                                target[j] += source[j]
-                        else:
-                            for j in range(source.size):
-                                target[j * SW] += source[j]
-                    at += OW
+                rows, count = i_last - i_first, j_last - j_first
+                if rows > 0 and count > 0:
+                    h, w = i_first * SH - PH + kh * DH, j_first * SW - PW + kw * DW
+                    target, source = pointer(x, (plane * H + h) * W + w), pointer(col, at + i_first * OW + j_first)
+                    if SW == 1:
+                        add_rows(target, SH * W, source, OW, rows, count)
+                    else:
+                        for i in range(rows):
+                            for j in range(count):
+                                target[i * SH * W + j * SW] += source[i * OW + j]
+                at += OH * OW

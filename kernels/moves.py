@@ -4,6 +4,7 @@
     copy_vector       a whole vector
     transpose_block   a block of lanes x lanes elements
     copy_rows         rows of equal length; every element or every second one of the source
+    add_rows          rows of equal length, to what the target has
     spread_rows       rows of equal length to every second element of the target
 
 Steps between rows are in elements. Nothing beside the named elements is read or written.
@@ -160,6 +161,33 @@ def copy_rows(typingctx, target, target_row, source, source_row, rows, count, st
 
     n = types.int64
     return types.void(target, n, source, n, n, n, n), _in_function("copy_rows", body)
+
+
+@intrinsic
+def add_rows(typingctx, target, target_row, source, source_row, rows, count):
+    """target[r, j] += source[r, j] for j < count."""
+
+    def body(emit, target, target_row, source, source_row, rows, count):
+        builder, width = emit.builder, ir.Constant(I64, emit.lanes)
+
+        def places(r, v):
+            offset = builder.mul(v, width)
+            to, at = (builder.add(builder.mul(r, row), offset) for row in (target_row, source_row))
+            return emit.at(target, to), emit.at(source, at)
+
+        def whole(r, v):
+            to, at = places(r, v)
+            emit.store(builder.fadd(emit.load(to), emit.load(at)), to)
+
+        def rest(r, v, left):
+            to, at = places(r, v)
+            mask = emit.mask(left)
+            emit.masked_store(builder.fadd(emit.masked_load(to, mask), emit.masked_load(at, mask)), to, mask)
+
+        _row_loop(emit, rows, count, whole, rest)
+
+    n = types.int64
+    return types.void(target, n, source, n, n, n), _in_function("add_rows", body)
 
 
 @intrinsic
