@@ -96,6 +96,24 @@ def since(series, commits, start):
     return Change(series, factor, figures[start], figures[-1], tuple(commits[place] for place in largest), witness)
 
 
+def noise_band(series, start):
+    """What nine of ten of NumPy's times moved by at most from the run at place `start` to the last: a factor, None if unknown.
+
+    No commit of ours changes what NumPy does, so this is what the machine and the measuring do.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as Some
+    >>> from asv_bench.dashboard.results import Figure
+    >>> times = [[Figure(value, value, value) for value in pair] for pair in ((1.0, 1.0), (1.2, 1.0), (2.0, 2.1))]
+    >>> round(noise_band([Some(witness=pair) for pair in times], 0), 2)
+    1.2
+    """
+    ratios = [quotient(one.witness[start], one.witness[-1]) for one in series if one.witness]
+    sizes = sorted(abs(math.log(ratio)) for ratio in ratios if ratio)
+    return math.exp(sizes[math.ceil(0.9 * len(sizes)) - 1]) if sizes else None
+
+
 def baseline(configuration, found):
     """The run to compare the last one with: place, and the tag it stands for (None where it is the first result).
 

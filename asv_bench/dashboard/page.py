@@ -117,6 +117,7 @@ def content(conf, found, configuration):
         "start": configuration.runs[start],
         "tag": tag,
         "noise": changes.NOISE,
+        "noise_band": changes.noise_band(series, start),
         "worse": sorted((change for change in moved if change.factor > 1), key=lambda change: (change.machine, -change.factor)),
         "better": sorted((change for change in moved if change.factor < 1), key=lambda change: (change.machine, change.factor)),
         "largest": LARGEST,

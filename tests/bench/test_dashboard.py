@@ -199,6 +199,11 @@ def test_changes_are_since_the_last_tag_before_the_last_run(made, tagged, start)
     assert f"From <code>{hashes[str(start)][:8]}</code>" in page.source
 
 
+def test_noise_of_two_runs_is_what_numpy_moved_by(page):
+    percent = re.search(r"NumPy's times, which no commit changes, moved by at most (?:±|\+)(\d+) %", page.source)
+    assert 0 <= int(percent[1]) <= 10  # what the made-up samples vary by
+
+
 def test_within_noise_nothing_changed(made):
     page = made(3, noise=0.04)  # before the history changes anything
     assert page.source.count("Nothing beyond noise") == 2
